@@ -1,0 +1,39 @@
+#include "base/clock.h"
+
+#include <time.h>
+
+static uint64_t clock_read(clockid_t id)
+{
+    struct timespec t;
+    clock_gettime(id, &t);
+    return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
+uint64_t clock_now_ns(void)
+{
+    return clock_read(CLOCK_MONOTONIC);
+}
+
+uint64_t clock_wall_ns(void)
+{
+    return clock_read(CLOCK_REALTIME);
+}
+
+uint64_t clock_thread_cpu_ns(void)
+{
+    return clock_read(CLOCK_THREAD_CPUTIME_ID);
+}
+
+uint64_t clock_process_cpu_ns(void)
+{
+    return clock_read(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+void clock_format(char *out, size_t size, const char *format, uint64_t wall_ns)
+{
+    time_t seconds = (time_t)(wall_ns / NS_PER_S);
+    struct tm local;
+    localtime_r(&seconds, &local);
+    if (strftime(out, size, format, &local) == 0 && size)
+        out[0] = '\0';
+}

@@ -1,0 +1,236 @@
+/* The command line: opt_parse and the search for what an unknown name meant. */
+#include <ctype.h>
+#include <string.h>
+
+#include "base/opt_internal.h"
+
+#define SHOWN 100 /* of a wrong word, in bytes */
+#define LONGEST_NAME 64
+
+struct parser {
+    struct opt_set *set;
+    int argc;
+    char **argv;
+    int at; /* the next word */
+    struct list *words;
+};
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Letters alike for the search: neither case nor the kind of dash is a mistake. */
+static bool alike(char a, char b)
+{
+    a = a == '_' ? '-' : (char)tolower((unsigned char)a);
+    b = b == '_' ? '-' : (char)tolower((unsigned char)b);
+    return a == b;
+}
+
+/* How many letters must be inserted, dropped, replaced or swapped with their neighbour. */
+static size_t distance(struct span a, struct span b)
+{
+    size_t rows[3][LONGEST_NAME + 1], *older = rows[0], *old = rows[1], *now = rows[2];
+    if (a.len > LONGEST_NAME || b.len > LONGEST_NAME)
+        return LONGEST_NAME;
+    for (size_t k = 0; k <= b.len; k++)
+        old[k] = older[k] = k;
+    for (size_t i = 1; i <= a.len; i++) {
+        now[0] = i;
+        for (size_t k = 1; k <= b.len; k++) {
+            size_t changed = old[k - 1] + !alike(a.data[i - 1], b.data[k - 1]);
+            now[k] = smaller(changed, smaller(old[k], now[k - 1]) + 1);
+            if (i > 1 && k > 1 && alike(a.data[i - 1], b.data[k - 2]) &&
+                alike(a.data[i - 2], b.data[k - 1]))
+                now[k] = smaller(now[k], older[k - 2] + 1);
+        }
+        size_t *spare = older;
+        older = old;
+        old = now;
+        now = spare;
+    }
+    return old[b.len];
+}
+
+/* How far `name` is from a known one; a cut-off beginning counts as one mistake. */
+static size_t farness(struct span name, struct span known)
+{
+    size_t far = distance(name, known);
+    if (far > 1 && name.len >= 3 && name.len < known.len &&
+        distance(name, span_of(known.data, name.len)) == 0)
+        far = 1;
+    return far;
+}
+
+const char *opt_nearest(const struct opt_set *set, struct span name)
+{
+    size_t limit = name.len < 4 ? 1 : name.len < 8 ? 2 : 3, best = limit + 1;
+    const char *nearest = NULL;
+    for (size_t i = 0; i < set->count; i++) {
+        struct span known = {0};
+        while (opt_next_name(&set->rows[i], &known)) {
+            size_t far = farness(name, known);
+            if (far < best && far < known.len) {
+                best = far;
+                nearest = set->rows[i].name;
+            }
+        }
+    }
+    return nearest;
+}
+
+static bool unknown_long(const struct opt_set *set, struct span name, struct err *err)
+{
+    const char *near = opt_nearest(set, name);
+    return err_set(err, "unknown option --%.*s%s%s%s", (int)smaller(name.len, SHOWN), name.data,
+                   near ? "; did you mean --" : "", near ? near : "", near ? "?" : "");
+}
+
+static size_t find_letter(const struct opt_set *set, char letter)
+{
+    for (size_t i = 0; i < set->count; i++)
+        if (letter && set->rows[i].letter == letter)
+            return i;
+    return set->count;
+}
+
+/* "--name=value" → name. */
+static struct span long_name(const char *word)
+{
+    return span_of(word + 2, strcspn(word + 2, "="));
+}
+
+/* Whether a word must not be swallowed as the value of the option before it. */
+static bool is_option(const struct opt_set *set, const char *word)
+{
+    if (word[0] != '-' || !word[1])
+        return false;
+    if (word[1] == '-')
+        return !word[2] || opt_index(set, long_name(word)) < set->count;
+    return !word[2] && find_letter(set, word[1]) < set->count;
+}
+
+/* "-5" and "-.5" are values and words unless a letter of the table says otherwise. */
+static bool is_negative_number(const struct opt_set *set, const char *word)
+{
+    return word[0] == '-' && (isdigit((unsigned char)word[1]) || word[1] == '.') &&
+           find_letter(set, word[1]) == set->count;
+}
+
+static bool needs_value(const struct parser *p, const char *option, struct err *err)
+{
+    if (p->at >= p->argc)
+        return err_set(err, "option %s needs a value", option);
+    return err_set(err, "option %s needs a value, but '%.*s' %s", option, SHOWN, p->argv[p->at],
+                   p->argv[p->at][2] || p->argv[p->at][1] != '-' ? "is an option"
+                                                                 : "ends the options");
+}
+
+/* Takes the value of `row` from the following words. `option` is it as typed, for messages. */
+static bool parse_following(struct parser *p, size_t row, const char *option, struct err *err)
+{
+    bool many = p->set->rows[row].type == &opt_words;
+    if (p->at >= p->argc || is_option(p->set, p->argv[p->at]))
+        return needs_value(p, option, err);
+    do {
+        if (!opt_set_value(p->set, row, p->argv[p->at++], OPT_COMMAND_LINE, err))
+            return false;
+    } while (many && p->at < p->argc &&
+             (p->argv[p->at][0] != '-' || !p->argv[p->at][1] ||
+              is_negative_number(p->set, p->argv[p->at])));
+    return true;
+}
+
+static bool parse_flag(struct parser *p, size_t row, const char *word, const char *value,
+                       struct err *err)
+{
+    if (!value)
+        return opt_set_value(p->set, row, "true", OPT_COMMAND_LINE, err);
+    if (!opt_set_value(p->set, row, value, OPT_COMMAND_LINE, NULL))
+        return err_set(err, "option --%s takes no value ('%.*s')", p->set->rows[row].name, SHOWN,
+                       word);
+    return true;
+}
+
+static bool parse_long(struct parser *p, const char *word, struct err *err)
+{
+    struct span name = long_name(word);
+    const char *value = name.data[name.len] ? name.data + name.len + 1 : NULL;
+    size_t row = opt_index(p->set, name);
+    if (row == p->set->count)
+        return unknown_long(p->set, name, err);
+    if (!p->set->rows[row].type->takes_value)
+        return parse_flag(p, row, word, value, err);
+    if (value)
+        return opt_set_value(p->set, row, value, OPT_COMMAND_LINE, err);
+    return parse_following(p, row, word, err);
+}
+
+static bool unknown_letter(const char *word, const char *at, struct err *err)
+{
+    if (word[2])
+        return err_set(err, "unknown option -%c in '%.*s'", *at, SHOWN, word);
+    return err_set(err, "unknown option -%c", *at);
+}
+
+/* "-stream" where -s takes a value would in silence mean the value "tream". */
+static bool lacks_dash(const struct parser *p, const char *word, struct err *err)
+{
+    struct span name = span_of(word + 1, strcspn(word + 1, "="));
+    size_t row = opt_index(p->set, name);
+    if (name.len < 3 || row == p->set->count)
+        return false;
+    err_set(err, "option '%.*s' has only one dash: write --%s", SHOWN, word,
+            p->set->rows[row].name);
+    return true;
+}
+
+/* "-n 5", "-n5", "-qn5": flags, of which the last letter may be an option with a value. */
+static bool parse_short(struct parser *p, const char *word, struct err *err)
+{
+    if (lacks_dash(p, word, err))
+        return false;
+    for (const char *at = word + 1; *at; at++) {
+        size_t row = find_letter(p->set, *at);
+        if (row == p->set->count)
+            return unknown_letter(word, at, err);
+        if (!p->set->rows[row].type->takes_value) {
+            if (!opt_set_value(p->set, row, "true", OPT_COMMAND_LINE, err))
+                return false;
+            continue;
+        }
+        if (at[1])
+            return opt_set_value(p->set, row, at + 1, OPT_COMMAND_LINE, err);
+        char option[] = {'-', *at, '\0'};
+        return parse_following(p, row, option, err);
+    }
+    return true;
+}
+
+static bool parse_word(struct parser *p, const char *word, struct err *err)
+{
+    if (!p->words)
+        return err_set(err, "unexpected word '%.*s'", SHOWN, word);
+    list_add(p->words, word);
+    return true;
+}
+
+bool opt_parse(struct opt_set *set, int argc, char **argv, int first, struct list *words,
+               struct err *err)
+{
+    struct parser p = {.set = set, .argc = argc, .argv = argv, .at = first, .words = words};
+    bool ended = false, ok = true;
+    while (ok && p.at < argc) {
+        const char *word = argv[p.at++];
+        if (ended || word[0] != '-' || !word[1] || is_negative_number(set, word))
+            ok = parse_word(&p, word, err);
+        else if (word[1] != '-')
+            ok = parse_short(&p, word, err);
+        else if (word[2])
+            ok = parse_long(&p, word, err);
+        else
+            ended = true;
+    }
+    return ok;
+}

@@ -1,0 +1,232 @@
+#include "check.h"
+
+#include <pthread.h>
+
+#include "base/mem.h"
+#include "base/secrets.h"
+
+/* One secret, one text. */
+static const struct {
+    const char *secret, *text, *want;
+} one_secret[] = {
+    {"sk-12345", "key sk-12345 here", "key [redacted] here"},
+    {"sk-12345", "sk-12345", "[redacted]"},
+    {"sk-12345", "sk-1234", "sk-1234"},
+    {"sk-12345", "", ""},
+    {"sk-12345", "sk-sk-12345sk-12345", "sk-[redacted][redacted]"},
+    {"aaaa", "aaaaaa aaa", "[redacted] aaa"},
+    /* JSON, in every spelling */
+    {"a\"b\\c", "x a\"b\\c y", "x [redacted] y"},
+    {"a\"b\\c", "{\"k\":\"a\\\"b\\\\c\"}", "{\"k\":\"[redacted]\"}"},
+    {"a/b/c", "\"a\\/b/c\"", "\"[redacted]\""},
+    {"tab\tnl\n", "\"tab\\tnl\\n\"", "\"[redacted]\""},
+    {"tab\tnl\n", "\"tab\\u0009nl\\u000A\"", "\"[redacted]\""},
+    {"Schlüssel", "\"Schl\\u00fcssel\"", "\"[redacted]\""},
+    {"Schlüssel", "\"Schl\\u00FCssel\"", "\"[redacted]\""},
+    {"Schlüssel", "\"Schlüssel\"", "\"[redacted]\""},
+    {"鍵鍵", "\"\\u9375鍵\"", "\"[redacted]\""},
+    {"pw😀!", "\"pw\\ud83d\\ude00!\"", "\"[redacted]\""},
+    {"<key>", "\"\\u003ckey\\u003E\"", "\"[redacted]\""},
+    {"\x01\x02\x03\x04", "\"\\u0001\\u0002\\u0003\\u0004\"", "\"[redacted]\""},
+    {"sk-12345", "\"\\u0073k-12345\"", "\"[redacted]\""},
+    /* URLs */
+    {"a b/c+d", "http://h/?k=a%20b%2Fc%2Bd&x", "http://h/?k=[redacted]&x"},
+    {"a b/c+d", "http://h/?k=a+b%2fc%2bd&x", "http://h/?k=[redacted]&x"},
+    {"ключ", "?%D0%BA%D0%BB%D1%8e%D1%87", "?[redacted]"},
+    {" lead", "+lead", "[redacted]"},
+    /* cut and broken escapes are only text */
+    {"Schlüssel", "Schl\\u00f", "Schl\\u00f"},
+    {"Schlüssel", "Schl\\u", "Schl\\u"},
+    {"Schlüssel", "Schl\\", "Schl\\"},
+    {"a/b/c", "a%2", "a%2"},
+    {"pw😀!", "pw\\ud83d!", "pw\\ud83d!"},
+    {"pw😀!", "pw\\ud83d\\u0041!", "pw\\ud83d\\u0041!"},
+};
+
+static void test_one_secret(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof one_secret / sizeof *one_secret; i++) {
+        struct secrets *secrets = secrets_new();
+        assert_true(secrets_add(secrets, span_text(one_secret[i].secret)));
+        char *hidden = secrets_hidden(secrets, one_secret[i].text);
+        CHECK_TEXT(one_secret[i].text, hidden, one_secret[i].want);
+        CHECK_INT(one_secret[i].text, secrets_found(secrets, span_text(one_secret[i].text)),
+                  strcmp(one_secret[i].text, one_secret[i].want) != 0);
+        free(hidden);
+        secrets_free(secrets);
+    }
+    secrets_free(NULL);
+}
+
+static void test_several_secrets(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *want;
+    } cases[] = {
+        {"token", "[redacted]"},
+        {"token-long", "[redacted]"}, /* the longest, not its beginning */
+        {"token-lon", "[redacted]-lon"},
+        {"abcdefgh", "[redacted]"}, /* "abcdef" and "defgh" overlap: no tail is left */
+        {"abcdefxdefgh", "[redacted]x[redacted]"},
+        {"abcdedefgh", "abcde[redacted]"},
+        {"a\\u0062cd\\u0065fgh", "[redacted]"},
+        {"outer-inner-outer", "[redacted]"}, /* one within another */
+    };
+    struct secrets *secrets = secrets_new();
+    static const char *const values[] = {"token", "token-long",        "abcdef", "defgh",
+                                         "inner", "outer-inner-outer", "token"};
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+        assert_true(secrets_add(secrets, span_text(values[i])));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *hidden = secrets_hidden(secrets, cases[i].text);
+        CHECK_TEXT(cases[i].text, hidden, cases[i].want);
+        free(hidden);
+    }
+    secrets_free(secrets);
+}
+
+static void test_edges(void **state)
+{
+    (void)state;
+    struct secrets *secrets = secrets_new();
+    char *nothing = secrets_hidden(secrets, "nothing known");
+    CHECK_TEXT("no secrets", nothing, "nothing known");
+    free(nothing);
+    assert_false(secrets_add(secrets, span_text("")));
+    assert_false(secrets_add(secrets, span_text("abc")));
+    assert_true(secrets_add(secrets, span_text("abcd")));
+    assert_true(secrets_add(secrets, span_of("a\0bc", 4)));
+    assert_false(secrets_found(secrets, span_of(NULL, 0)));
+    assert_true(secrets_found(secrets, span_of("x\\u0061\\u0000bc", 15)));
+    struct buf out;
+    buf_init(&out, 100);
+    buf_add_text(&out, "before ");
+    secrets_hide(secrets, span_of("1a\0bc2", 6), &out);
+    CHECK_INT("length", out.len, 7 + 12);
+    assert_memory_equal(out.data, "before 1[redacted]2", 19);
+    buf_fini(&out);
+    assert_null(secrets_hidden(secrets, NULL));
+    assert_null(secrets_url(secrets, NULL));
+    secrets_free(secrets);
+    char *same = secrets_hidden(NULL, "abcd");
+    CHECK_TEXT("no secrets at all", same, "abcd");
+    free(same);
+    assert_false(secrets_found(NULL, span_text("abcd")));
+}
+
+/* A text that ends with the block: reading past it is seen by the sanitizer. */
+static void test_every_cut(void **state)
+{
+    (void)state;
+    static const char whole[] = "x a\\\"b\\\\\\ud83d\\ude00%F0%9F%98%80 \\u00fc%";
+    struct secrets *secrets = secrets_new();
+    secrets_add(secrets, span_text("a\"b\\😀"));
+    secrets_add(secrets, span_text("😀 ü!"));
+    for (size_t len = 0; len < sizeof whole; len++) {
+        char *cut = mem_alloc(len ? len : 1);
+        memcpy(cut, whole, len);
+        bool found = secrets_found(secrets, span_of(cut, len));
+        CHECK_INT("found", found, len >= strlen("x a\\\"b\\\\\\ud83d\\ude00"));
+        free(cut);
+    }
+    secrets_free(secrets);
+}
+
+static void test_url(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *url, *want;
+    } cases[] = {
+        {"http://host:80/path", "http://host:80/path"},
+        {"http://user:pass@host/x", "http://user:[redacted]@host/x"},
+        {"http://user@host/x", "http://user@host/x"},
+        {"http://user:@host/x", "http://user:@host/x"},
+        {"http://u:p@ss:w@host", "http://u:[redacted]@host"},
+        {"http://:pass@host", "http://:[redacted]@host"},
+        {"user:pass@host:80/x", "user:[redacted]@host:80/x"},
+        {"http://host/a:b@c", "http://host/a:b@c"},
+        {"http://host?to=a:b@c", "http://host?to=a:b@c"},
+        {"host/x?u=http://a:b@c", "host/x?u=http://a:b@c"},
+        {"http://h/x?access_token=abc&n=1", "http://h/x?access_token=[redacted]&n=1"},
+        {"http://h/x?n=1&API-KEY=abc", "http://h/x?n=1&API-KEY=[redacted]"},
+        {"http://h/x?X-Amz-Signature=ab%20c;n=1", "http://h/x?X-Amz-Signature=[redacted];n=1"},
+        {"http://h/?client_secret=s&Password=p&sig=q&authorization=r",
+         "http://h/?client_secret=[redacted]&Password=[redacted]&sig=[redacted]&authorization="
+         "[redacted]"},
+        {"http://h/?t%6Fken=abc", "http://h/?t%6Fken=[redacted]"},
+        {"http://h/?token=a=b", "http://h/?token=[redacted]"},
+        {"http://h/?token=&token&=x", "http://h/?token=&token&=x"},
+        {"http://h/#access_token=abc", "http://h/#access_token=[redacted]"},
+        {"http://h/?a=1#frag", "http://h/?a=1#frag"},
+        {"http://h/?a=1?token=x", "http://h/?a=1?token=[redacted]"},
+        {"http://h/known-secret?x=known-secret", "http://h/[redacted]?x=[redacted]"},
+        {"", ""},
+        {"?", "?"},
+        {"://", "://"},
+        {"@", "@"},
+        {":@", ":@"},
+    };
+    struct secrets *secrets = secrets_new();
+    secrets_add(secrets, span_text("known-secret"));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *shown = secrets_url(secrets, cases[i].url);
+        CHECK_TEXT(cases[i].url, shown, cases[i].want);
+        free(shown);
+    }
+    secrets_free(secrets);
+}
+
+static void *add_many(void *arg)
+{
+    for (int i = 0; i < 300; i++) {
+        char value[32];
+        snprintf(value, sizeof value, "secret-%d", i);
+        secrets_add(arg, span_text(value));
+    }
+    return NULL;
+}
+
+static void *hide_many(void *arg)
+{
+    for (int i = 0; i < 300; i++) {
+        char *hidden = secrets_hidden(arg, "a first-one b");
+        if (strcmp(hidden, "a [redacted] b") != 0)
+            return arg;
+        free(hidden);
+    }
+    return NULL;
+}
+
+static void test_threads(void **state)
+{
+    (void)state;
+    struct secrets *secrets = secrets_new();
+    secrets_add(secrets, span_text("first-one"));
+    pthread_t threads[4];
+    for (int i = 0; i < 4; i++)
+        pthread_create(&threads[i], NULL, i % 2 ? add_many : hide_many, secrets);
+    for (int i = 0; i < 4; i++) {
+        void *failed = NULL;
+        pthread_join(threads[i], &failed);
+        assert_null(failed);
+    }
+    for (int i = 0; i < 300; i++) {
+        char value[32];
+        snprintf(value, sizeof value, "secret-%d", i);
+        assert_true(secrets_found(secrets, span_text(value)));
+    }
+    secrets_free(secrets);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_one_secret), cmocka_unit_test(test_several_secrets),
+        cmocka_unit_test(test_edges),      cmocka_unit_test(test_every_cut),
+        cmocka_unit_test(test_url),        cmocka_unit_test(test_threads),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
