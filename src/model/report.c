@@ -1,0 +1,48 @@
+#include "model/report.h"
+
+#include <stdlib.h>
+
+static const struct {
+    const char *name, *sentence;
+} ends[] = {
+    [RUN_END_NUMBER] = {"number", "the asked number of requests had been started"},
+    [RUN_END_DATA] = {"data", "the data had been used up"},
+    [RUN_END_DURATION] = {"duration", "the asked duration was over"},
+    [RUN_END_INTERRUPTED] = {"interrupted", "the run was interrupted"},
+    [RUN_END_SCRIPT_ERRORS] = {"script_errors", "the script failed too often"},
+    [RUN_END_HOOK_TIMEOUT] = {"hook_timeout", "a hook of the script did not return in time"},
+    [RUN_END_MEMORY] = {"memory", "answers waiting to be scored had reached the memory ceiling"},
+};
+
+_Static_assert(sizeof ends / sizeof *ends == RUN_END_MEMORY + 1, "a row for each end");
+
+const char *run_end_name(enum run_end end)
+{
+    return ends[end].name;
+}
+
+const char *run_end_sentence(enum run_end end)
+{
+    return ends[end].sentence;
+}
+
+void run_facts_fini(struct run_facts *facts)
+{
+    free(facts->name);
+    free(facts->url);
+    free(facts->model);
+    free(facts->api);
+    free(facts->dataset);
+    free(facts->data_source);
+    free(facts->db_path);
+    free(facts->log_path);
+    free(facts->host);
+    *facts = (struct run_facts){0};
+}
+
+void report_fini(struct report *report)
+{
+    free(report->stop_reason);
+    list_fini(&report->first_errors);
+    report->stop_reason = NULL;
+}

@@ -1,0 +1,85 @@
+/* All that reporters and the database need to know about a run besides its samples. Filled by run
+ * and app, read by out. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "base/opt.h"
+#include "model/stats.h"
+
+/* Known before the first request; written to the database at once. */
+struct run_facts {
+    const char *version;   /* of llmbench */
+    const char *libraries; /* "libcurl/7.88.1 …" */
+    char *name;
+    char *url;           /* credentials hidden */
+    char *model;         /* "" when not given */
+    char *api, *dataset; /* name and where it was found: "openai (built in)" */
+    char *data_source; /* "bundled sample (200 prompts)", "file PATH", "download from …", "--prompt"
+                        */
+    char *db_path, *log_path; /* "" = none */
+    char *host;               /* "Linux 6.1 x86_64, 2 CPUs, 24 GiB" */
+    uint64_t started_wall_ns;
+    const struct opt_set *options; /* borrowed */
+};
+
+/* How the run ended. */
+enum run_end {
+    RUN_END_NUMBER,
+    RUN_END_DATA,
+    RUN_END_DURATION,
+    RUN_END_INTERRUPTED,
+    RUN_END_SCRIPT_ERRORS,
+    RUN_END_HOOK_TIMEOUT,
+    RUN_END_MEMORY
+};
+
+const char *run_end_name(enum run_end end); /* "number", "data", "duration", "interrupted", … */
+const char *run_end_sentence(enum run_end end);
+
+/* What the run knows about its own trustworthiness. Seconds; NAN = not measured. */
+struct trust {
+    double loop_lag_p50, loop_lag_p99, loop_lag_max;
+    double schedule_lag_p50, schedule_lag_p99, schedule_lag_max;
+    double receive_delay_p50, receive_delay_p99, receive_delay_max;
+    uint64_t reads_kernel, reads_user; /* by the source of their stamp */
+    double worker_cpu_share;           /* of one core, the busiest worker, over the window */
+    double process_cpu_s;
+    uint64_t starved;         /* starts that waited because no request was ready */
+    double starved_s;         /* for how long in all */
+    uint64_t held;            /* starts held back because scorers or the database were behind */
+    uint64_t bodies_left_out; /* not stored, for the same reason */
+    uint64_t data_cycles;     /* how often the data started again */
+    uint64_t malformed_rows;
+    double asked_concurrency, achieved_concurrency;
+    uint64_t warnings; /* in the log */
+};
+
+enum { VERDICT_REASONS = 24 };
+
+/* Reasons against trusting the numbers come first, then mere remarks, which leave it sound. */
+struct verdict {
+    bool sound;
+    size_t count;
+    char reason[VERDICT_REASONS][200]; /* one sentence each, without a full stop */
+    bool remark[VERDICT_REASONS];
+};
+
+struct report {
+    struct run_facts *facts; /* borrowed */
+    enum run_end end;
+    bool interrupted;
+    struct summary whole, steady; /* steady.facts.steady_start_ns == 0: there was none */
+    struct trust trust;
+    struct verdict verdict;
+    char *stop_reason;        /* why the run stopped early, owned, or NULL */
+    struct list first_errors; /* one example sentence per failed outcome: "http_4xx: HTTP 401: …" */
+};
+
+void verdict_of(const struct summary *whole, const struct summary *steady,
+                const struct trust *trust, struct verdict *out);
+void run_facts_fini(struct run_facts *facts);
+void report_fini(struct report *report); /* not the facts */

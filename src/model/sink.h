@@ -1,0 +1,21 @@
+/* A sink gets every sample, a reporter gets the summaries; both are named operations over an opaque
+ * self. Main thread only. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/err.h"
+
+struct live;
+struct report;
+struct run_facts;
+struct sample;
+
+struct sink {
+    const char *name;
+    void *self;
+    bool (*sample)(void *self, const struct sample *sample, bool with_bodies,
+                   struct err *err); /* any pointer may be NULL */
+    bool (*tick)(void *self, const struct live *live, struct err *err); /* some times a second */
+    bool (*end)(void *self, const struct report *report, struct err *err);
+};

@@ -1,0 +1,256 @@
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "model/report.h"
+
+/* From these figures on the client, not the server, may be what was measured. */
+#define LAG_LIMIT_S 0.005
+#define LAG_SHARE_OF_ITL 0.1
+#define CPU_LIMIT 0.9
+#define STARVED_LIMIT 0.01
+#define CONCURRENCY_LIMIT 0.95
+
+struct facts {
+    const struct summary *whole, *steady;
+    const struct trust *trust;
+};
+
+static void add(struct verdict *out, bool remark, const char *format, va_list args)
+{
+    if (out->count == VERDICT_REASONS)
+        return; /* a static assertion below keeps this from happening */
+    out->remark[out->count] = remark;
+    vsnprintf(out->reason[out->count], sizeof out->reason[0], format, args);
+    out->count++;
+    if (!remark)
+        out->sound = false;
+}
+
+static void PRINTF_LIKE(2, 3) doubt(struct verdict *out, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    add(out, false, format, args);
+    va_end(args);
+}
+
+static void PRINTF_LIKE(2, 3) remark(struct verdict *out, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    add(out, true, format, args);
+    va_end(args);
+}
+
+static const char *plural(uint64_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
+/* ---- doubts: reasons not to trust the numbers ---- */
+
+static void no_success(const struct facts *facts, struct verdict *out)
+{
+    if (facts->whole->ok == 0)
+        doubt(out, "no request succeeded, so nothing was measured");
+}
+
+static void loop_lag(const struct facts *facts, struct verdict *out)
+{
+    double lag = facts->trust->loop_lag_p99;
+    const struct summary_metric *itl = &facts->whole->metric[METRIC_ITL];
+    double gap = itl->present ? itl->value[STAT_P50] : 0;
+    if (lag > LAG_LIMIT_S)
+        doubt(out,
+              "client-bound: the event loop handled reads up to %.2f ms late (p99), more than %.0f "
+              "ms: times look longer than they were",
+              lag * 1e3, LAG_LIMIT_S * 1e3);
+    else if (gap > 0 && lag > gap * LAG_SHARE_OF_ITL)
+        doubt(out,
+              "client-bound: the event loop handled reads up to %.3f ms late (p99), more than a "
+              "tenth of the median gap between tokens (%.3f ms)",
+              lag * 1e3, gap * 1e3);
+}
+
+static void worker_cpu(const struct facts *facts, struct verdict *out)
+{
+    double share = facts->trust->worker_cpu_share;
+    if (share > CPU_LIMIT)
+        doubt(out,
+              "client-bound: the busiest worker used %.0f %% of a core, more than %.0f %%; more "
+              "threads may help",
+              share * 100, CPU_LIMIT * 100);
+}
+
+/* Both many starts and, of the time that the asked slots had, much: a burst at the beginning may
+ * wait a moment for its bodies without harm. */
+static void starved(const struct facts *facts, struct verdict *out)
+{
+    const struct trust *trust = facts->trust;
+    double starts = (double)facts->whole->scored;
+    double slots = fmax(1, (double)facts->whole->facts.asked_concurrency);
+    double share =
+        facts->whole->window_s > 0 ? trust->starved_s / (facts->whole->window_s * slots) : 0;
+    if ((double)trust->starved > STARVED_LIMIT * starts && share > STARVED_LIMIT)
+        doubt(out,
+              "client-bound: %" PRIu64
+              " of %.0f starts waited for a request to be composed, %.3g s in "
+              "all, %.1f %% of the time of the slots",
+              trust->starved, starts, trust->starved_s, share * 100);
+}
+
+static void held(const struct facts *facts, struct verdict *out)
+{
+    uint64_t count = facts->trust->held;
+    if (count)
+        doubt(out,
+              "client-bound: starts were held back %" PRIu64 " time%s because scorers or the "
+              "database were behind",
+              count, plural(count));
+}
+
+static void concurrency(const struct facts *facts, struct verdict *out)
+{
+    const struct summary_metric *steady = &facts->steady->metric[METRIC_ACHIEVED_CONCURRENCY];
+    uint32_t asked = facts->whole->facts.asked_concurrency;
+    if (facts->whole->facts.steady_start_ns == 0) {
+        if (asked > 0 && facts->whole->scored >= asked)
+            doubt(out, "in flight never reached the %u asked for (at most %u)", asked,
+                  facts->whole->facts.max_in_flight);
+        return;
+    }
+    double achieved = steady->value[STAT_MEAN];
+    if (steady->present && achieved < CONCURRENCY_LIMIT * asked)
+        doubt(out,
+              "achieved concurrency in the steady part was %.2f, less than %.0f %% of the %u asked "
+              "for",
+              achieved, CONCURRENCY_LIMIT * 100, asked);
+}
+
+static void impossible_times(const struct facts *facts, struct verdict *out)
+{
+    uint64_t count = facts->whole->impossible_times;
+    if (count)
+        doubt(out,
+              "times stand in an impossible order in %" PRIu64 " exchange%s (was the clock "
+              "stepped?); such pairs were left out",
+              count, plural(count));
+}
+
+static void beyond_range(const struct facts *facts, struct verdict *out)
+{
+    uint64_t count = facts->whole->beyond_range;
+    if (count)
+        doubt(out,
+              "statistics leave out %" PRIu64
+              " value%s that no histogram can hold, being too large",
+              count, plural(count));
+}
+
+/* ---- remarks: what a reader of the numbers should know ---- */
+
+static void mixed_sources(const struct facts *facts, struct verdict *out)
+{
+    const uint64_t *by = facts->whole->by_source;
+    unsigned sources = 0;
+    for (size_t i = TOKENS_NONE + 1; i < TOKEN_SOURCES; i++)
+        sources += by[i] > 0;
+    if (sources > 1)
+        remark(out,
+               "output tokens come from mixed sources: script %" PRIu64 ", usage %" PRIu64
+               ", tokenizer %" PRIu64 ", events %" PRIu64 " successes",
+               by[TOKENS_SCRIPT], by[TOKENS_USAGE], by[TOKENS_TOKENIZER], by[TOKENS_EVENTS]);
+}
+
+static void tokens_are_events(const struct facts *facts, struct verdict *out)
+{
+    uint64_t count = facts->whole->by_source[TOKENS_EVENTS];
+    if (count)
+        remark(out,
+               "output tokens of %" PRIu64 " answer%s are counts of events, which may hold several "
+               "tokens each",
+               count, plural(count));
+}
+
+static void tokens_unknown(const struct facts *facts, struct verdict *out)
+{
+    uint64_t count = facts->whole->by_source[TOKENS_NONE];
+    if (count)
+        remark(out,
+               "output tokens of %" PRIu64 " answer%s are not known and are missing in the "
+               "throughput",
+               count, plural(count));
+}
+
+static void token_errors(const struct facts *facts, struct verdict *out)
+{
+    uint64_t count = facts->whole->token_errors;
+    if (count)
+        remark(out, "parse_responses failed on %" PRIu64 " answer%s", count, plural(count));
+}
+
+static void resent(const struct facts *facts, struct verdict *out)
+{
+    uint64_t count = facts->whole->resent;
+    if (count)
+        remark(out,
+               "%" PRIu64 " request%s had to be sent again on a fresh connection; times count from "
+               "the last try",
+               count, plural(count));
+}
+
+static void malformed_rows(const struct facts *facts, struct verdict *out)
+{
+    uint64_t count = facts->trust->malformed_rows;
+    if (count)
+        remark(out, "the data has %" PRIu64 " malformed row%s, which were skipped", count,
+               plural(count));
+}
+
+static void data_cycles(const struct facts *facts, struct verdict *out)
+{
+    uint64_t count = facts->trust->data_cycles;
+    if (count)
+        remark(out,
+               "the data started again %" PRIu64 " time%s; a prefix cache may have served repeated "
+               "prompts",
+               count, plural(count));
+}
+
+static void bodies_left_out(const struct facts *facts, struct verdict *out)
+{
+    uint64_t count = facts->trust->bodies_left_out;
+    if (count)
+        remark(out,
+               "the bodies of %" PRIu64 " exchange%s were not stored because the database was "
+               "behind; their times were",
+               count, plural(count));
+}
+
+static void warnings(const struct facts *facts, struct verdict *out)
+{
+    uint64_t count = facts->trust->warnings;
+    if (count)
+        remark(out, "the log has %" PRIu64 " warning%s", count, plural(count));
+}
+
+static void (*const checks[])(const struct facts *facts, struct verdict *out) = {
+    no_success,      loop_lag,         worker_cpu,   starved,        held,
+    concurrency,     impossible_times, beyond_range, mixed_sources,  tokens_are_events,
+    tokens_unknown,  token_errors,     resent,       malformed_rows, data_cycles,
+    bodies_left_out, warnings,
+};
+
+#define CHECKS (sizeof checks / sizeof *checks)
+_Static_assert(CHECKS <= VERDICT_REASONS, "room for a sentence of each check");
+
+void verdict_of(const struct summary *whole, const struct summary *steady,
+                const struct trust *trust, struct verdict *out)
+{
+    struct facts facts = {whole, steady, trust};
+    *out = (struct verdict){.sound = true};
+    for (size_t i = 0; i < CHECKS; i++)
+        checks[i](&facts, out);
+}

@@ -1,0 +1,321 @@
+#include "made.h"
+#include "model/report.h"
+
+/* A run without blemish: 1000 successes at 100 in flight, 20 ms between tokens, 10 s. */
+struct run_facts_made {
+    struct summary whole, steady;
+    struct trust trust;
+};
+
+static void blameless(struct run_facts_made *run)
+{
+    memset(run, 0, sizeof *run);
+    run->whole.ok = run->whole.scored = run->whole.facts.due = 1000;
+    run->whole.window_s = 10;
+    run->whole.by_source[TOKENS_USAGE] = 1000;
+    run->whole.facts.asked_concurrency = run->whole.facts.max_in_flight = 100;
+    run->whole.facts.steady_start_ns = NS_PER_S;
+    run->whole.metric[METRIC_ITL].present = true;
+    run->whole.metric[METRIC_ITL].value[STAT_P50] = 0.020;
+    run->steady.metric[METRIC_ACHIEVED_CONCURRENCY].present = true;
+    run->steady.metric[METRIC_ACHIEVED_CONCURRENCY].value[STAT_MEAN] = 99.5;
+    run->trust.loop_lag_p99 = 0.001;
+    run->trust.worker_cpu_share = 0.5;
+}
+
+static void lag_past_5_ms(struct run_facts_made *run)
+{
+    run->trust.loop_lag_p99 = 0.0062;
+    run->whole.metric[METRIC_ITL].value[STAT_P50] = 1;
+}
+
+static void lag_past_a_tenth(struct run_facts_made *run)
+{
+    run->trust.loop_lag_p99 = 0.0021;
+}
+
+static void lag_just_below(struct run_facts_made *run)
+{
+    run->trust.loop_lag_p99 = 0.0019;
+}
+
+static void lag_without_itl(struct run_facts_made *run)
+{
+    run->trust.loop_lag_p99 = 0.0049;
+    run->whole.metric[METRIC_ITL].present = false;
+}
+
+static void not_measured(struct run_facts_made *run)
+{
+    run->trust.loop_lag_p99 = run->trust.worker_cpu_share = run->trust.starved_s = (double)NAN;
+}
+
+static void busy_worker(struct run_facts_made *run)
+{
+    run->trust.worker_cpu_share = 0.97;
+}
+
+static void starved_long(struct run_facts_made *run)
+{
+    run->trust.starved = 11;
+    run->trust.starved_s = 11; /* of 1000 s of slots */
+}
+
+static void starved_at_the_start(struct run_facts_made *run)
+{
+    run->trust.starved = 90;
+    run->trust.starved_s = 9;
+}
+
+static void starved_seldom(struct run_facts_made *run)
+{
+    run->trust.starved = 10;
+    run->trust.starved_s = 100;
+}
+
+static void held_back(struct run_facts_made *run)
+{
+    run->trust.held = 3;
+}
+
+static void too_few_in_flight(struct run_facts_made *run)
+{
+    run->steady.metric[METRIC_ACHIEVED_CONCURRENCY].value[STAT_MEAN] = 94.9;
+}
+
+static void just_enough_in_flight(struct run_facts_made *run)
+{
+    run->steady.metric[METRIC_ACHIEVED_CONCURRENCY].value[STAT_MEAN] = 95;
+}
+
+static void never_reached(struct run_facts_made *run)
+{
+    run->whole.facts.steady_start_ns = 0;
+    run->whole.facts.max_in_flight = 37;
+}
+
+static void fewer_requests_than_slots(struct run_facts_made *run)
+{
+    run->whole.facts.steady_start_ns = 0;
+    run->whole.scored = run->whole.ok = run->whole.by_source[TOKENS_USAGE] = 99;
+}
+
+static void impossible(struct run_facts_made *run)
+{
+    run->whole.impossible_times = 4;
+}
+
+static void beyond(struct run_facts_made *run)
+{
+    run->whole.beyond_range = 2;
+}
+
+static void nothing_succeeded(struct run_facts_made *run)
+{
+    run->whole.ok = 0;
+    run->whole.failed = 1000;
+    run->whole.by_source[TOKENS_USAGE] = 0;
+}
+
+static void some_failed(struct run_facts_made *run)
+{
+    run->whole.ok = 1;
+    run->whole.failed = 999;
+}
+
+static void mixed_sources(struct run_facts_made *run)
+{
+    run->whole.by_source[TOKENS_USAGE] = 600;
+    run->whole.by_source[TOKENS_SCRIPT] = 400;
+}
+
+static void events_counted(struct run_facts_made *run)
+{
+    run->whole.by_source[TOKENS_USAGE] = 0;
+    run->whole.by_source[TOKENS_EVENTS] = 1000;
+}
+
+static void some_unknown(struct run_facts_made *run)
+{
+    run->whole.by_source[TOKENS_USAGE] = 990;
+    run->whole.by_source[TOKENS_NONE] = 10;
+}
+
+static void hook_failed(struct run_facts_made *run)
+{
+    run->whole.token_errors = 12;
+}
+
+static void sent_again(struct run_facts_made *run)
+{
+    run->whole.resent = 5;
+}
+
+static void bad_rows(struct run_facts_made *run)
+{
+    run->trust.malformed_rows = 8;
+}
+
+static void cycled(struct run_facts_made *run)
+{
+    run->trust.data_cycles = 1;
+}
+
+static void left_out(struct run_facts_made *run)
+{
+    run->trust.bodies_left_out = 70;
+}
+
+static void warned(struct run_facts_made *run)
+{
+    run->trust.warnings = 6;
+}
+
+static void nothing_wrong(struct run_facts_made *run)
+{
+    (void)run;
+}
+
+static void test_each_reason(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        void (*change)(struct run_facts_made *run);
+        const char *says; /* NULL: nothing to say */
+        const char *figure;
+        bool remark;
+    } cases[] = {
+        {"blameless", nothing_wrong, NULL, NULL, false},
+        {"lag past 5 ms", lag_past_5_ms, "client-bound: the event loop", "6.20 ms", false},
+        {"lag past a tenth", lag_past_a_tenth, "client-bound: the event loop", "2.100 ms", false},
+        {"lag just below", lag_just_below, NULL, NULL, false},
+        {"lag without itl", lag_without_itl, NULL, NULL, false},
+        {"not measured", not_measured, NULL, NULL, false},
+        {"busy worker", busy_worker, "client-bound: the busiest worker", "97 %", false},
+        {"starved long", starved_long, "client-bound: 11 of 1000 starts", "11 s", false},
+        {"starved at the start", starved_at_the_start, NULL, NULL, false},
+        {"starved seldom", starved_seldom, NULL, NULL, false},
+        {"held", held_back, "client-bound: starts were held back", "3 times", false},
+        {"too few", too_few_in_flight, "achieved concurrency", "94.90", false},
+        {"just enough", just_enough_in_flight, NULL, NULL, false},
+        {"never reached", never_reached, "in flight never reached the 100", "37", false},
+        {"fewer requests", fewer_requests_than_slots, NULL, NULL, false},
+        {"impossible", impossible, "times stand in an impossible order", "in 4 exchanges", false},
+        {"beyond", beyond, "statistics leave out 2 values", "histogram", false},
+        {"no success", nothing_succeeded, "no request succeeded", "nothing", false},
+        {"some failed", some_failed, NULL, NULL, false},
+        {"mixed", mixed_sources, "output tokens come from mixed sources", "script 400, usage 600",
+         true},
+        {"events", events_counted, "output tokens of 1000 answers are counts of events", "several",
+         true},
+        {"unknown", some_unknown, "output tokens of 10 answers are not known", "missing", true},
+        {"hook", hook_failed, "parse_responses failed", "12", true},
+        {"resent", sent_again, "5 requests had to be sent again", "last try", true},
+        {"rows", bad_rows, "the data has 8 malformed rows", "skipped", true},
+        {"cycled", cycled, "the data started again 1 time;", "cache", true},
+        {"left out", left_out, "the bodies of 70 exchanges", "not stored", true},
+        {"warned", warned, "the log has 6 warnings", "log", true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct run_facts_made run;
+        struct verdict verdict;
+        blameless(&run);
+        cases[i].change(&run);
+        verdict_of(&run.whole, &run.steady, &run.trust, &verdict);
+        CHECK_INT(cases[i].name, verdict.count, cases[i].says ? 1 : 0);
+        CHECK_INT(cases[i].name, verdict.sound, !cases[i].says || cases[i].remark);
+        if (!cases[i].says)
+            continue;
+        CHECK_INT(cases[i].name, verdict.remark[0], cases[i].remark);
+        if (strncmp(verdict.reason[0], cases[i].says, strlen(cases[i].says)) != 0 ||
+            !strstr(verdict.reason[0], cases[i].figure))
+            fail_msg("%s: \"%s\", want \"%s…%s…\"", cases[i].name, verdict.reason[0], cases[i].says,
+                     cases[i].figure);
+    }
+}
+
+/* All at once, with the largest figures: doubts before remarks, and no sentence cut off. */
+static void test_everything_wrong(void **state)
+{
+    (void)state;
+    struct run_facts_made run;
+    blameless(&run);
+    run.whole.ok = 0;
+    run.whole.scored = UINT64_MAX;
+    for (size_t i = 0; i < TOKEN_SOURCES; i++)
+        run.whole.by_source[i] = UINT64_MAX;
+    run.whole.impossible_times = run.whole.beyond_range = UINT64_MAX;
+    run.whole.token_errors = run.whole.resent = UINT64_MAX;
+    run.whole.facts.asked_concurrency = UINT32_MAX;
+    run.trust = (struct trust){
+        .loop_lag_p99 = 1e6,
+        .worker_cpu_share = 1,
+        .starved = UINT64_MAX,
+        .starved_s = 1e15,
+        .held = UINT64_MAX,
+        .bodies_left_out = UINT64_MAX,
+        .data_cycles = UINT64_MAX,
+        .malformed_rows = UINT64_MAX,
+        .warnings = UINT64_MAX,
+    };
+    struct verdict verdict;
+    verdict_of(&run.whole, &run.steady, &run.trust, &verdict);
+    CHECK_INT("sound", verdict.sound, false);
+    CHECK_INT("sentences", verdict.count, 17);
+    for (size_t i = 0; i < verdict.count; i++) {
+        CHECK_INT(verdict.reason[i], verdict.remark[i], i >= 8);
+        if (strlen(verdict.reason[i]) >= sizeof verdict.reason[i] - 1)
+            fail_msg("cut off: \"%s\"", verdict.reason[i]);
+    }
+}
+
+static void test_ends(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"number",        "data",         "duration", "interrupted",
+                                        "script_errors", "hook_timeout", "memory"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        CHECK_TEXT("end", run_end_name((enum run_end)i), names[i]);
+        assert_true(strlen(run_end_sentence((enum run_end)i)) > 10);
+    }
+}
+
+static void test_released(void **state)
+{
+    (void)state;
+    struct run_facts facts = {
+        .version = "1",
+        .libraries = "l",
+        .name = mem_text("n"),
+        .url = mem_text("u"),
+        .model = mem_text("m"),
+        .api = mem_text("a"),
+        .dataset = mem_text("d"),
+        .data_source = mem_text("s"),
+        .db_path = mem_text("p"),
+        .log_path = mem_text("q"),
+        .host = mem_text("h"),
+    };
+    run_facts_fini(&facts);
+    assert_null(facts.name);
+    run_facts_fini(&facts);
+    struct report *report = MEM_NEW(struct report);
+    report->stop_reason = mem_text("because");
+    list_add(&report->first_errors, "reset: gone");
+    report_fini(report);
+    assert_null(report->stop_reason);
+    CHECK_INT("errors", report->first_errors.count, 0);
+    free(report);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_each_reason),
+        cmocka_unit_test(test_everything_wrong),
+        cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_released),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
