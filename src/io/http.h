@@ -1,0 +1,78 @@
+/* HTTP over libcurl's multi interface, wired to the loop: the only code in the house that owns
+ * sockets. One thread each.
+ *
+ * http_start never calls back before it returns; on_end is called once for each started exchange,
+ * from the loop, never from inside a libcurl callback and never inside another on_end, so it may
+ * start others. Marks, times and status are written into the exchange; nothing is parsed but the
+ * status line, Content-Type and Content-Encoding.
+ *
+ * What is written: `headers` holds the lines of the final response without status line and blank
+ * line, trailers left out. `sent_ns` is taken when the connection is ready, just before the request
+ * goes out; a resend takes it again. `end_ns` is the time at which libcurl reported the end (or we
+ * gave up), one stamp for all that ended in the same call; with FINISH_MARKER it is that of the
+ * read which completed the marker. After the marker the message gets 20 ms to end by itself, and
+ * then it is FINISH_COMPLETE and the connection is kept; from the marker on nothing can break the
+ * answer any more: neither a cut, nor a timeout, nor a cancel.
+ *
+ * The request's header lines go out as they are. A line without a value ("Accept:") takes libcurl's
+ * own header of that name away. libcurl adds Host, User-Agent, Accept and Content-Length, and no
+ * other, unless the request has its own. Redirects are not followed.
+ *
+ * Several multi handles of at most HTTP_SHARD connections each keep libcurl's cost per request flat
+ * (libcurl walks the busy connections of a host at each start). */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/span.h"
+#include "model/exchange.h"
+
+enum { HTTP_SHARD = 256 };
+
+struct http;
+struct loop;
+
+struct http_config {
+    bool insecure;
+    const char *cacert; /* NULL = the system's */
+    bool compressed;    /* ask for compressed answers; compressed ones are decoded in any case */
+    uint64_t connect_timeout_ns; /* until the connection is ready, TLS included; 0 = none */
+    uint64_t read_timeout_ns;    /* from `sent` to the first header line, and from there from one
+                                    header line or read of the body to the next; 0 = none */
+    uint64_t total_timeout_ns;   /* from `started`; 0 = none */
+    uint32_t connections;        /* at most this many at once */
+    struct span end_marker; /* empty = none: an answer whose bytes end with it (white space after it
+                               ignored) is complete */
+    const char *resolve;    /* "host:port:addr[,addr]" as CURLOPT_RESOLVE wants it, from http_probe;
+                               NULL = none */
+    const char *user_agent;
+};
+
+typedef void
+http_end_fn(void *arg,
+            struct exchange *exchange); /* finish is set; the exchange is the caller's again */
+
+struct http *http_new(struct loop *loop, const struct http_config *config, http_end_fn *on_end,
+                      void *arg, struct err *err);
+void http_free(struct http *http); /* nothing may be in flight */
+/* Starts the transfer. started_ns must be set by the caller just before. False (with a sentence):
+ * it could not even begin; not started. */
+bool http_start(struct http *http, struct exchange *exchange, struct err *err) MUST_CHECK;
+void http_cancel_all(struct http *http); /* ends everything in flight with FINISH_CANCELLED; on_end
+                                            runs from the loop soon */
+uint32_t http_in_flight(const struct http *http);
+uint64_t
+http_reads(const struct http *http); /* of bodies, so far; may be asked from another thread */
+
+/* Before a run: resolves the name and opens (then closes) one connection with TLS, to tell a dead
+ * or wrong target in one sentence. Blocks for at most the connect timeout and a second look at the
+ * name. `resolve` receives what http_config.resolve wants (released by free): all addresses of the
+ * family that answered; NULL for a literal address or a proxy. */
+bool http_probe(const char *url, const struct http_config *config, char **resolve,
+                struct err *err) MUST_CHECK;
+/* Process-wide start and end of libcurl; before the first and after the last of the others. */
+bool http_global_init(struct err *err) MUST_CHECK;
+void http_global_fini(void);
+const char *http_library(void); /* "libcurl/7.88.1 OpenSSL/3.0.…" */

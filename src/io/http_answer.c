@@ -1,0 +1,202 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "io/http_inner.h"
+
+/* How much white space after the end marker is looked through. */
+enum { MARKER_TAIL = 64 };
+
+/* Forgets the answer to a try that failed. libcurl tries again only when no byte of it had come,
+ * so this is for certainty. */
+static void http_answer_reset(struct transfer *transfer)
+{
+    struct exchange *exchange = transfer->exchange;
+    exchange->status = 0;
+    exchange->first_byte_ns = exchange->headers_ns = 0;
+    exchange->mark_count = 0;
+    buf_clear(&exchange->headers);
+    buf_clear(&exchange->body);
+    free(exchange->content_type);
+    exchange->content_type = NULL;
+    transfer->in_headers = transfer->provisional = transfer->encoded = false;
+    transfer->marker_ns = 0;
+    waits_drop(&transfer->http->tails, &transfer->tail);
+}
+
+/* CURLOPT_PREREQFUNCTION: the connection is ready, the request goes out when this returns. */
+int http_on_ready(void *arg, char *remote, char *local, int remote_port, int local_port)
+{
+    uint64_t now = stamp_sent_ns();
+    (void)remote, (void)local, (void)remote_port, (void)local_port;
+    struct transfer *transfer = arg;
+    struct exchange *exchange = transfer->exchange;
+    if (exchange->sent_ns) {
+        exchange->resent++;
+        http_answer_reset(transfer);
+    }
+    exchange->sent_ns = now;
+    waits_note(&transfer->http->idle, &transfer->idle, now);
+    return CURL_PREREQFUNC_OK;
+}
+
+/* Makes libcurl give up; returns what the callback then returns. */
+static size_t http_answer_refuse(struct transfer *transfer, const char *what, size_t limit)
+{
+    transfer->fault = OUTCOME_TOO_LARGE;
+    snprintf(transfer->error, sizeof transfer->error,
+             "the response's %s larger than the ceiling of %zu bytes", what, limit);
+    return 0;
+}
+
+static bool http_line_named(struct span line, const char *name, struct span *value)
+{
+    size_t len = strlen(name);
+    if (line.len <= len || line.data[len] != ':' || strncasecmp(line.data, name, len) != 0)
+        return false;
+    const char *from = line.data + len + 1, *to = line.data + line.len;
+    while (from < to && strchr(" \t", *from))
+        from++;
+    while (to > from && strchr(" \t\r\n", to[-1]))
+        to--;
+    *value = span_of(from, (size_t)(to - from));
+    return true;
+}
+
+static void http_answer_header(struct transfer *transfer, struct span line)
+{
+    struct exchange *exchange = transfer->exchange;
+    struct span value;
+    if (http_line_named(line, "Content-Type", &value)) {
+        free(exchange->content_type);
+        exchange->content_type = mem_copy(value.data, value.len);
+    } else if (http_line_named(line, "Content-Encoding", &value)) {
+        transfer->encoded = value.len && !span_equals(value, "identity");
+    }
+}
+
+/* The status as libcurl read it; that of a 1xx is not the answer's (but for 101, after which
+ * there is no other). */
+static void http_answer_status(struct transfer *transfer)
+{
+    long code = 0;
+    curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &code);
+    transfer->in_headers = true;
+    transfer->provisional = code >= 100 && code < 200 && code != 101;
+    transfer->exchange->status = transfer->provisional ? 0 : (int)code;
+}
+
+static void http_answer_blank(struct transfer *transfer, uint64_t now_ns)
+{
+    transfer->in_headers = false;
+    if (!transfer->provisional)
+        transfer->exchange->headers_ns = now_ns;
+}
+
+/* One complete line. Lines after the headers are trailers and of no interest. */
+size_t http_on_header(char *data, size_t size, size_t count, void *arg)
+{
+    uint64_t now = stamp_now_ns();
+    struct transfer *transfer = arg;
+    struct exchange *exchange = transfer->exchange;
+    struct span line = span_of(data, size * count);
+    waits_note(&transfer->http->idle, &transfer->idle, now);
+    if (!exchange->first_byte_ns)
+        exchange->first_byte_ns = now;
+    if (exchange->headers_ns)
+        return line.len;
+    if (!transfer->in_headers) {
+        http_answer_status(transfer);
+        return line.len;
+    }
+    if (line.len == 0 || line.data[0] == '\r' || line.data[0] == '\n') {
+        http_answer_blank(transfer, now);
+        return line.len;
+    }
+    if (transfer->provisional)
+        return line.len;
+    if (!buf_add_span(&exchange->headers, line))
+        return http_answer_refuse(transfer, "headers are", exchange->headers.limit);
+    http_answer_header(transfer, line);
+    return line.len;
+}
+
+/* Does the body end with the marker, at the start of a line, but for white space? */
+static bool http_answer_marked(struct span body, struct span marker)
+{
+    size_t len = body.len, least = len > MARKER_TAIL ? len - MARKER_TAIL : 0;
+    while (len > least && strchr(" \t\r\n", body.data[len - 1]) && body.data[len - 1])
+        len--;
+    if (len < marker.len || memcmp(body.data + len - marker.len, marker.data, marker.len) != 0)
+        return false;
+    char before = len > marker.len ? body.data[len - marker.len - 1] : '\n';
+    return before == '\n' || before == '\r';
+}
+
+/* The server mostly ends the message right after the marker, and then the connection can be kept:
+ * so it gets a moment. */
+static void http_answer_watch(struct transfer *transfer)
+{
+    struct http *http = transfer->http;
+    if (!http->config.end_marker.len)
+        return;
+    if (!http_answer_marked(buf_span(&transfer->exchange->body), http->config.end_marker)) {
+        transfer->marker_ns = 0;
+        waits_drop(&http->tails, &transfer->tail);
+    } else if (!transfer->marker_ns) {
+        transfer->marker_ns = transfer->read.own_ns;
+        waits_note(&http->tails, &transfer->tail, transfer->read.own_ns);
+    }
+}
+
+/* A piece of the body; equal stamps make pieces of one read one mark. */
+size_t http_on_body(char *data, size_t size, size_t count, void *arg)
+{
+    struct transfer *transfer = arg;
+    struct http *http = transfer->http;
+    struct exchange *exchange = transfer->exchange;
+    struct stamp_read *read = &transfer->read;
+    size_t len = size * count;
+    if (stamp_read(read, http->turn, data, len, transfer->encoded)) {
+        uint64_t reads = atomic_load_explicit(&http->reads, memory_order_relaxed);
+        atomic_store_explicit(&http->reads, reads + 1, memory_order_relaxed);
+        waits_note(&http->idle, &transfer->idle, read->own_ns);
+    }
+    if (!exchange->first_byte_ns)
+        exchange->first_byte_ns = read->own_ns;
+    if (!exchange_read(exchange, data, len, read->own_ns, read->kernel_ns))
+        return http_answer_refuse(transfer, "body is", exchange->body.limit);
+    http_answer_watch(transfer);
+    return len;
+}
+
+/* libcurl's phases, in microseconds from its own start, placed by the moment that both clocks
+ * know: just before the request was sent. */
+static uint64_t http_answer_phase(struct transfer *transfer, CURLINFO phase)
+{
+    const struct exchange *exchange = transfer->exchange;
+    curl_off_t at = 0, sent = 0;
+    curl_easy_getinfo(transfer->easy, phase, &at);
+    curl_easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME_T, &sent);
+    if (at <= 0 || sent < at)
+        return 0;
+    uint64_t before = (uint64_t)(sent - at) * NS_PER_US;
+    uint64_t longest = exchange->sent_ns - exchange->started_ns;
+    return exchange->sent_ns - (before < longest ? before : longest);
+}
+
+void http_answer_phases(struct transfer *transfer)
+{
+    struct exchange *exchange = transfer->exchange;
+    long connects = 0;
+    curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &connects);
+    if (!exchange->sent_ns)
+        return;
+    exchange->reused = connects == 0;
+    if (exchange->reused)
+        return;
+    exchange->connected_ns = http_answer_phase(transfer, CURLINFO_CONNECT_TIME_T);
+    exchange->tls_done_ns = http_answer_phase(transfer, CURLINFO_APPCONNECT_TIME_T);
+}

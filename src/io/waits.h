@@ -1,0 +1,33 @@
+/* Timeouts of one length for many things at once: a list in the order of the last activity, which
+ * is then also the order of expiry, and one timer for its head. Noting an activity costs the same
+ * however many wait. */
+#pragma once
+
+#include <ev.h>
+#include <stdint.h>
+
+/* One thing's place in the list, embedded in the thing; zeroed = not in the list. */
+struct wait {
+    struct wait *prev, *next;
+    uint64_t since_ns;
+};
+
+struct waits {
+    struct wait head; /* of a ring: head.next has waited longest */
+    struct ev_loop *ev;
+    ev_timer timer;
+    uint64_t span_ns; /* 0 = a mere list: nothing ever expires */
+    void (*expire)(void *arg, struct wait *wait, uint64_t now_ns);
+    void (*after)(void *arg); /* runs once after a round of expiries */
+    void *arg;
+};
+
+/* `expire` gets a wait that is no longer in the list. */
+void waits_init(struct waits *waits, struct ev_loop *ev, uint64_t span_ns,
+                void (*expire)(void *arg, struct wait *wait, uint64_t now_ns),
+                void (*after)(void *arg), void *arg);
+/* Puts it at the end of the list, wherever it was before: active at since_ns, which must not lie
+ * before the others' by more than may be added to their waiting. */
+void waits_note(struct waits *waits, struct wait *wait, uint64_t since_ns);
+void waits_drop(struct waits *waits, struct wait *wait); /* no harm if it is not in the list */
+struct wait *waits_first(struct waits *waits);           /* NULL = empty */
