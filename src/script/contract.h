@@ -1,0 +1,54 @@
+/* What scripts may say, as data: fields, hooks and module functions by name, type and sentence. The
+ * same rows check scripts when they are loaded, read what hooks return, register the modules and
+ * are printed by the help. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct lua_State;
+
+enum word_kind {
+    WORD_API,     /* fields and hooks of an API script's table */
+    WORD_DATASET, /* … of a dataset script's table */
+    WORD_ITEM,    /* fields of one dataset item; items may carry others of their own */
+    WORD_SEND,    /* fields of build_request's second result */
+    WORD_CTX,     /* fields of ctx */
+    WORD_DELTA,   /* fields of what read_event returns */
+    WORD_USAGE,   /* fields of its `usage` */
+    WORD_MODULE,  /* functions of the bundled modules, "module.name" */
+};
+
+enum word_type {
+    WORD_ANY,
+    WORD_FUNCTION,
+    WORD_TEXT,
+    WORD_FLAG,
+    WORD_COUNT,   /* a whole number from 0 */
+    WORD_SECONDS, /* a number from 0 */
+    WORD_TABLE,
+    WORD_TEXT_OR_TABLE,
+};
+
+struct script_word {
+    enum word_kind kind;
+    enum word_type type;
+    const char *name;
+    const char *arguments; /* of a function: "(messages, opts, ctx)" */
+    const char *when;      /* when a hook is called, where a field counts; NULL = nothing to say */
+    const char *sentence;  /* what it is for, without a final full stop */
+    const char *choices;   /* of a text: blank-separated; NULL = any */
+    bool required;
+    bool later;    /* of the contract, but not supported by this version: its use is an error */
+    size_t offset; /* WORD_DELTA and WORD_USAGE: the field of struct delta, struct usage */
+    int (*function)(struct lua_State *lua); /* WORD_MODULE: NULL = defined by the prelude */
+};
+
+/* All rows, in the order in which help shows them. */
+const struct script_word *script_words(size_t *count);
+const struct script_word *script_word_find(enum word_kind kind, const char *name); /* or NULL */
+/* The known name that `name` was most likely meant to be; NULL when none is close. */
+const char *script_word_nearest(enum word_kind kind, const char *name);
+const char *word_type_name(enum word_type type); /* "a string" */
+/* How many letters must change to make one text of the other; counts no further than 9. */
+unsigned word_distance(const char *a, const char *b);

@@ -1,0 +1,26 @@
+/* Where scripts are: files, $LLMBENCH_PATH, the installed share folder, the binary. No Lua. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/list.h"
+
+struct source {
+    char *name;      /* short: "openai", "mine.lua" */
+    char *where;     /* "built in" or the file's path */
+    char *chunk;     /* what Lua puts before line numbers: "@mine.lua" */
+    char *folder;    /* the file's folder; NULL when built in */
+    struct buf text; /* the script itself */
+};
+
+void source_fini(struct source *source);
+/* kind: "apis" or "datasets"; `option` is named in messages. */
+bool source_find(struct source *source, const char *kind, const char *option, const char *name,
+                 struct err *err) MUST_CHECK;
+bool source_read(struct source *source, const char *path, struct err *err) MUST_CHECK;
+/* A module for require: "a.b" is a/b.lua in one of the folders, else in the binary. False with an
+ * empty err->text: there is none. */
+bool source_module(struct source *source, const struct list *folders, const char *name,
+                   struct err *err) MUST_CHECK;

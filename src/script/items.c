@@ -1,0 +1,182 @@
+/* The items of the data set: asked of build_messages' iterator one ahead, brought into one shape.
+ */
+#include <string.h>
+
+#include "script/state.h"
+
+/* ---- one item ---- */
+
+static void check_message(lua_State *lua, int number)
+{
+    if (!lua_istable(lua, -1))
+        throw_error(lua, "messages[%d] must be a table {role=, content=}, not %s", number,
+                    value_kind(lua, -1));
+    lua_getfield(lua, -1, "role"); // -- message role
+    if (lua_type(lua, -1) != LUA_TSTRING)
+        throw_error(lua, "messages[%d]: 'role' must be a string, not %s", number,
+                    value_kind(lua, -1));
+    lua_pop(lua, 1); // -- message
+}
+
+static void check_messages(lua_State *lua)
+{
+    int count = (int)lua_objlen(lua, -1);
+    if (count == 0)
+        throw_error(lua, "'messages' is empty; it must be a list of {role=, content=}");
+    for (int i = 1; i <= count; i++) {
+        lua_rawgeti(lua, -1, i); // -- messages message
+        check_message(lua, i);
+        lua_pop(lua, 1); // -- messages
+    }
+}
+
+/* Of an item's fields only the contract's own are checked; the others are the script's. */
+static void check_item_fields(lua_State *lua)
+{
+    size_t count = 0;
+    const struct script_word *words = script_words(&count);
+    bool says_something = false;
+    for (size_t i = 0; i < count; i++) {
+        if (words[i].kind != WORD_ITEM)
+            continue;
+        lua_getfield(lua, -1, words[i].name); // -- item value
+        if (!lua_isnil(lua, -1)) {
+            word_check(lua, &words[i], "the item");
+            if (strcmp(words[i].name, "messages") == 0)
+                check_messages(lua);
+            says_something |= strcmp(words[i].name, "messages") == 0 ||
+                              strcmp(words[i].name, "prompt") == 0 ||
+                              strcmp(words[i].name, "body") == 0;
+        }
+        lua_pop(lua, 1); // -- item
+    }
+    if (!says_something)
+        throw_error(lua, "the item has neither messages nor prompt nor body");
+}
+
+/* A list with named fields beside its messages would lose them. */
+static void check_pure_list(lua_State *lua)
+{
+    lua_pushnil(lua); // -- list key
+    while (lua_next(lua, -2)) {
+        // -- list key value
+        if (lua_type(lua, -2) == LUA_TSTRING)
+            throw_error(
+                lua,
+                "an item that is a list of messages cannot have the field '%s' as well; put "
+                "the list into the field 'messages'",
+                lua_tostring(lua, -2));
+        lua_pop(lua, 1); // -- list key
+    }
+}
+
+/* value → item: a string is a prompt, a list is messages. */
+static void shape_item(lua_State *lua)
+{
+    const char *field = NULL;
+    if (lua_type(lua, -1) == LUA_TSTRING) {
+        field = "prompt";
+    } else if (lua_istable(lua, -1)) {
+        lua_rawgeti(lua, -1, 1); // -- value first
+        field = lua_isnil(lua, -1) ? NULL : "messages";
+        lua_pop(lua, 1); // -- value
+        if (field)
+            check_pure_list(lua);
+    } else {
+        throw_error(lua, "an item must be messages, a string or a table, not %s",
+                    value_kind(lua, -1));
+    }
+    if (field) {
+        lua_newtable(lua);            // -- value item
+        lua_insert(lua, -2);          // -- item value
+        lua_setfield(lua, -2, field); // -- item
+    }
+    check_item_fields(lua);
+}
+
+/* ---- the iterator ---- */
+
+static void begin_items(lua_State *lua, struct script *script, void *arg)
+{
+    (void)arg;
+    slot_push(lua, SLOT_DATASET);                         // -- dataset
+    lua_getfield(lua, -1, "build_messages");              // -- dataset hook
+    slot_push(lua, SLOT_OPTS);                            // -- dataset hook opts
+    lua_createtable(lua, 0, 2);                           // -- dataset hook opts ctx
+    slot_push(lua, SLOT_SETUP);                           // -- dataset hook opts ctx setup
+    lua_setfield(lua, -2, "setup");                       // -- dataset hook opts ctx
+    lua_pushnumber(lua, script_seed(script, UINT64_MAX)); // -- dataset hook opts ctx seed
+    lua_setfield(lua, -2, "seed");                        // -- dataset hook opts ctx
+    lua_call(lua, 2, 1);                                  // -- dataset iterator
+    if (!lua_isfunction(lua, -1))
+        throw_error(lua, "must return an iterator (a function that gives the next item), not %s",
+                    value_kind(lua, -1));
+    slot_take(lua, SLOT_ITERATOR); // -- dataset
+    script->item_count = 0;
+    script->item_taken = false;
+}
+
+static void take_prompt(lua_State *lua, struct script *script)
+{
+    script->item_taken = !script->prompt_used;
+    script->prompt_used = true;
+    lua_createtable(lua, 0, 1);          // -- item
+    lua_pushstring(lua, script->prompt); // -- item prompt
+    lua_setfield(lua, -2, "prompt");     // -- item
+    slot_take(lua, SLOT_ITEM);           // --
+}
+
+static void take_item(lua_State *lua, struct script *script, void *arg)
+{
+    (void)arg;
+    if (script->prompt) {
+        take_prompt(lua, script);
+        return;
+    }
+    slot_push(lua, SLOT_ITERATOR); // -- iterator
+    if (lua_isnil(lua, -1))        /* it has ended before */
+        return;
+    lua_call(lua, 0, 1); // -- value
+    if (lua_isnil(lua, -1)) {
+        slot_clear(lua, SLOT_ITERATOR);
+        return;
+    }
+    shape_item(lua);           // -- item
+    slot_take(lua, SLOT_ITEM); // --
+    script->item_count++;
+    script->item_taken = true;
+}
+
+static bool take_ahead(struct script *script, struct err *err)
+{
+    if (state_run(script, NULL, take_item, NULL, err))
+        return true;
+    return err_prefix(err, "data set '%s', item %llu", script->facts.dataset_name,
+                      (unsigned long long)script->item_count + 1);
+}
+
+bool script_rewind(struct script *script, struct err *err)
+{
+    script->prompt_used = false;
+    script->item_taken = false;
+    return script->prompt || state_run(script, "build_messages", begin_items, NULL, err);
+}
+
+bool items_open(struct script *script, struct err *err)
+{
+    if (!script_rewind(script, err) || !take_ahead(script, err))
+        return false;
+    if (script->item_taken)
+        return true;
+    const char *where = script->data_path ? script->data_path : script->facts.dataset_where;
+    return err_set(err, "data set '%s' (%s) holds no usable prompt", script->facts.dataset_name,
+                   where);
+}
+
+bool items_next(struct script *script, bool *end, struct err *err)
+{
+    if (!script->item_taken && !take_ahead(script, err))
+        return false;
+    *end = !script->item_taken;
+    return true;
+}

@@ -1,0 +1,319 @@
+/* Loading scripts and holding what they return against the contract's table. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "script/find.h"
+#include "script/state.h"
+
+/* ---- running a chunk ---- */
+
+/* Lua calls its own compiled form by its first byte. */
+static bool is_compiled(struct span text)
+{
+    return text.len > 0 && text.data[0] == LUA_SIGNATURE[0];
+}
+
+static void push_chunk(lua_State *lua, const struct source *source)
+{
+    struct span text = buf_span(&source->text);
+    if (is_compiled(text))
+        throw_error(lua, "%s: compiled Lua is not accepted; give the source text", source->where);
+    if (luaL_loadbufferx(lua, text.len ? text.data : "", text.len, source->chunk, "t") != 0)
+        lua_error(lua);
+    // -- chunk
+}
+
+struct load_job {
+    const struct source *source;
+    bool api, dataset; /* out: what the script turned out to be */
+};
+
+static bool is_hook_of(enum word_kind kind, const char *name)
+{
+    const struct script_word *word = script_word_find(kind, name);
+    return word && (word->required || word->type == WORD_FUNCTION);
+}
+
+static void check_field(lua_State *lua, struct load_job *job)
+{
+    const char *where = job->source->where;
+    if (lua_type(lua, -2) != LUA_TSTRING)
+        throw_error(lua, "%s: the script's table has a field named by %s; names are strings", where,
+                    value_kind(lua, -2));
+    const char *name = lua_tostring(lua, -2);
+    if (name[0] == '_')
+        return;
+    const struct script_word *api = script_word_find(WORD_API, name);
+    const struct script_word *dataset = script_word_find(WORD_DATASET, name);
+    if (!api && !dataset) {
+        const char *nearest = script_word_nearest(WORD_API, name);
+        if (!nearest && script_word_nearest(WORD_DATASET, name))
+            word_unknown(lua, WORD_DATASET, name, where);
+        word_unknown(lua, WORD_API, name, where);
+    }
+    word_check(lua, api ? api : dataset, where);
+    job->api |= api && is_hook_of(WORD_API, name);
+    job->dataset |= dataset && is_hook_of(WORD_DATASET, name);
+}
+
+static void check_required(lua_State *lua, enum word_kind kind, const char *where)
+{
+    size_t count = 0;
+    const struct script_word *words = script_words(&count);
+    for (size_t i = 0; i < count; i++) {
+        if (words[i].kind != kind || !words[i].required)
+            continue;
+        lua_getfield(lua, -1, words[i].name); // -- table hook
+        if (lua_isnil(lua, -1))
+            throw_error(lua, "%s: the hook '%s%s' is missing; it %s", where, words[i].name,
+                        words[i].arguments, words[i].sentence);
+        lua_pop(lua, 1); // -- table
+    }
+}
+
+/* -- table: the chunk's result, every field checked */
+static void push_table(lua_State *lua, struct load_job *job)
+{
+    push_chunk(lua, job->source); // -- chunk
+    lua_call(lua, 0, 1);          // -- table
+    if (!lua_istable(lua, -1))
+        throw_error(lua, "%s: a script must return its table of hooks, not %s", job->source->where,
+                    value_kind(lua, -1));
+    lua_pushnil(lua); // -- table key
+    while (lua_next(lua, -2)) {
+        // -- table key value
+        check_field(lua, job);
+        lua_pop(lua, 1); // -- table key
+    }
+}
+
+static void load_both(lua_State *lua, struct script *script, void *arg)
+{
+    struct load_job *job = arg;
+    (void)script;
+    push_table(lua, job); // -- table
+    if (!job->api && !job->dataset)
+        throw_error(lua,
+                    "%s: neither an API script (build_request, parse_responses) nor a dataset "
+                    "script (build_messages)",
+                    job->source->where);
+    if (job->api)
+        check_required(lua, WORD_API, job->source->where);
+    if (job->dataset)
+        check_required(lua, WORD_DATASET, job->source->where);
+    lua_pushvalue(lua, -1);                             // -- table table
+    slot_take(lua, job->api ? SLOT_API : SLOT_DATASET); // -- table
+    if (job->dataset)
+        slot_take(lua, SLOT_DATASET); // --
+}
+
+static void load_api(lua_State *lua, struct script *script, void *arg)
+{
+    (void)script;
+    struct load_job *job = arg;
+    push_table(lua, job); // -- table
+    check_required(lua, WORD_API, job->source->where);
+    slot_take(lua, SLOT_API); // --
+}
+
+static void load_dataset(lua_State *lua, struct script *script, void *arg)
+{
+    (void)script;
+    struct load_job *job = arg;
+    push_table(lua, job); // -- table
+    check_required(lua, WORD_DATASET, job->source->where);
+    slot_take(lua, SLOT_DATASET); // --
+}
+
+/* ---- what the scripts say of themselves ---- */
+
+static const char *keep_text(struct script *script, const char *text)
+{
+    list_add(&script->texts, text);
+    return script->texts.items[script->texts.count - 1];
+}
+
+static const char *field_text(lua_State *lua, struct script *script, const char *name)
+{
+    lua_getfield(lua, -1, name); // -- api text
+    const char *text = lua_tostring(lua, -1);
+    if (text && strlen(text) != lua_objlen(lua, -1))
+        throw_error(lua, "%s: '%s' holds a NUL byte", script->facts.api_where, name);
+    text = text ? keep_text(script, text) : NULL;
+    lua_pop(lua, 1); // -- api
+    return text;
+}
+
+static bool has_field(lua_State *lua, const char *name)
+{
+    lua_getfield(lua, -1, name); // -- api value
+    bool has = !lua_isnil(lua, -1);
+    lua_pop(lua, 1); // -- api
+    return has;
+}
+
+static void check_api_texts(lua_State *lua, const struct script *script)
+{
+    const char *path = script->api_path;
+    const char *where = script->facts.api_where;
+    if (path && path[0] != '/')
+        throw_error(lua, "%s: 'path' is \"%s\"; it must begin with '/'", where, path);
+    struct span at = script->params_at;
+    bool bad = at.data && (at.len == 0 || at.data[0] == '.' || at.data[at.len - 1] == '.' ||
+                           strstr(at.data, ".."));
+    if (bad)
+        throw_error(lua, "%s: 'params_at' is \"%s\"; it must be names joined by dots", where,
+                    at.data);
+    const char *auth = script->api_auth;
+    if (auth && !header_name_valid(span_text(auth)))
+        throw_error(lua,
+                    "%s: 'auth' is \"%s\"; it must be \"bearer\", \"none\" or the name of a header",
+                    where, auth);
+    if (script->facts.end_marker.data && script->facts.end_marker.len == 0)
+        throw_error(lua, "%s: 'end_marker' is empty; leave it out if there is none", where);
+}
+
+static void read_facts(lua_State *lua, struct script *script, void *arg)
+{
+    (void)arg;
+    struct script_facts *facts = &script->facts;
+    slot_push(lua, SLOT_API); // -- api
+    facts->framing = field_text(lua, script, "framing");
+    facts->end_marker = span_text(field_text(lua, script, "end_marker"));
+    script->params_at = span_text(field_text(lua, script, "params_at"));
+    script->api_path = field_text(lua, script, "path");
+    script->api_auth = field_text(lua, script, "auth");
+    lua_getfield(lua, -1, "text"); // -- api text
+    facts->text = lua_isnil(lua, -1) || lua_toboolean(lua, -1);
+    lua_pop(lua, 1); // -- api
+    facts->has_read_event = has_field(lua, "read_event");
+    facts->has_setup = has_field(lua, "setup");
+    check_api_texts(lua, script);
+}
+
+/* ---- which scripts ---- */
+
+static void describe(struct script *script, const struct source *source, bool api, bool dataset)
+{
+    if (api) {
+        script->facts.api_name = keep_text(script, source->name);
+        script->facts.api_where = keep_text(script, source->where);
+    }
+    if (dataset) {
+        script->facts.dataset_name = keep_text(script, source->name);
+        script->facts.dataset_where = keep_text(script, source->where);
+    }
+}
+
+/* require then finds what stands beside the script. */
+static void look_beside(struct script *script, const struct source *source)
+{
+    if (source->folder)
+        list_add(&script->beside, source->folder);
+}
+
+static bool load_named(struct script *script, const char *kind, const char *option,
+                       const char *name, script_job_fn *job_fn, struct err *err)
+{
+    bool api = strcmp(kind, "apis") == 0;
+    struct source source = {0};
+    struct load_job job = {.source = &source};
+    bool ok = source_find(&source, kind, option, name, err);
+    if (ok) {
+        describe(script, &source, api, !api);
+        look_beside(script, &source);
+        ok = state_run(script, NULL, job_fn, &job, err);
+    }
+    source_fini(&source);
+    return ok;
+}
+
+static bool load_file(struct script *script, const char *path, struct load_job *job,
+                      struct err *err)
+{
+    struct source source = {0};
+    job->source = &source;
+    bool ok = source_read(&source, path, err);
+    if (ok) {
+        look_beside(script, &source);
+        ok = state_run(script, NULL, load_both, job, err);
+    }
+    if (ok)
+        describe(script, &source, job->api, job->dataset);
+    source_fini(&source);
+    return ok;
+}
+
+/* What --api and --dataset name goes before what the file of --script holds. */
+static bool check_file_used(const struct script_config *config, const struct load_job *file,
+                            bool prompt, struct err *err)
+{
+    bool api_used = file->api && !config->api;
+    bool dataset_used = file->dataset && !config->dataset && !prompt;
+    if (!config->file || api_used || dataset_used ||
+        (config->role == SCRIPT_SCORER && file->dataset))
+        return true;
+    return err_set(err, "--script %s: nothing of it would be used, since %s its place",
+                   config->file,
+                   file->api && !file->dataset   ? "--api takes"
+                   : file->dataset && !file->api ? (prompt ? "--prompt takes" : "--dataset takes")
+                                                 : "--api and --dataset or --prompt take");
+}
+
+bool load_scripts(struct script *script, const struct script_config *config, struct err *err)
+{
+    struct load_job file = {0};
+    bool prompt = script->prompt != NULL;
+    if (config->file && !load_file(script, config->file, &file, err))
+        return false;
+    if (!check_file_used(config, &file, prompt, err))
+        return false;
+    if ((config->api || !file.api) &&
+        !load_named(script, "apis", "--api", config->api ? config->api : "openai", load_api, err))
+        return false;
+    if (!state_run(script, NULL, read_facts, NULL, err))
+        return false;
+    if (prompt) {
+        script->facts.dataset_name = "--prompt";
+        script->facts.dataset_where = "command line";
+        return true;
+    }
+    if (config->role == SCRIPT_SCORER || (file.dataset && !config->dataset))
+        return true;
+    return load_named(script, "datasets", "--dataset", config->dataset ? config->dataset : "openqa",
+                      load_dataset, err);
+}
+
+/* ---- require ---- */
+
+/* Runs the lookup with no Lua error in its midst, then hands over. */
+int require_find(lua_State *lua)
+{
+    const char *name = luaL_checkstring(lua, 1);
+    struct script *script = script_of(lua);
+    struct source source = {0};
+    struct err err;
+    bool found = source_module(&source, &script->beside, name, &err);
+    struct span text = buf_span(&source.text);
+    int status = 0;
+    if (found && is_compiled(text))
+        found = err_set(&err, "%s: compiled Lua is not accepted", source.where);
+    char *chunk = source.chunk;
+    source.chunk = NULL;
+    struct buf kept = source.text;
+    source.text = (struct buf){0};
+    source_fini(&source);
+    if (found)
+        status = luaL_loadbufferx(lua, kept.data ? kept.data : "", kept.len, chunk, "t");
+    buf_fini(&kept);
+    free(chunk);
+    if (status != 0)
+        return lua_error(lua);
+    if (found)
+        return 1;
+    if (err.text[0])
+        throw_error(lua, "%s", err.text);
+    lua_pushfstring(lua, "\n\tneither beside the script nor among the bundled modules");
+    return 1;
+}

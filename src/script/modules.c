@@ -1,0 +1,113 @@
+/* The bundled modules, registered from the table of contract.c, and the prelude over them. */
+#include "script/modules.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/embedded.h"
+#include "script/state.h"
+
+/* -- package.loaded["json"], made when it is missing */
+static void push_module(lua_State *lua, const char *name, size_t len)
+{
+    lua_getglobal(lua, "package");   // -- package
+    lua_getfield(lua, -1, "loaded"); // -- package loaded
+    lua_remove(lua, -2);             // -- loaded
+    lua_pushlstring(lua, name, len); // -- loaded name
+    lua_rawget(lua, -2);             // -- loaded module
+    if (lua_isnil(lua, -1)) {
+        lua_pop(lua, 1);                 // -- loaded
+        lua_newtable(lua);               // -- loaded module
+        lua_pushlstring(lua, name, len); // -- loaded module name
+        lua_pushvalue(lua, -2);          // -- loaded module name module
+        lua_rawset(lua, -4);             // -- loaded module
+    }
+    lua_remove(lua, -2); // -- module
+}
+
+static void register_functions(lua_State *lua)
+{
+    size_t count = 0;
+    const struct script_word *words = script_words(&count);
+    for (size_t i = 0; i < count; i++) {
+        const char *dot = words[i].kind == WORD_MODULE ? strchr(words[i].name, '.') : NULL;
+        if (!dot)
+            continue;
+        push_module(lua, words[i].name, (size_t)(dot - words[i].name)); // -- module
+        if (words[i].function) {
+            lua_pushcfunction(lua, words[i].function); // -- module function
+            lua_setfield(lua, -2, dot + 1);            // -- module
+        }
+        lua_pop(lua, 1); // --
+    }
+    push_module(lua, "json", 4);   // -- json
+    json_push_null(lua);           // -- json null
+    lua_setfield(lua, -2, "null"); // -- json
+    lua_pop(lua, 1);               // --
+}
+
+/* require looks at what is loaded, then asks require_find; never the working directory. */
+static void open_require(lua_State *lua)
+{
+    lua_getglobal(lua, "package");        // -- package
+    lua_createtable(lua, 2, 0);           // -- package loaders
+    lua_getfield(lua, -2, "loaders");     // -- package loaders old
+    lua_rawgeti(lua, -1, 1);              // -- package loaders old preload
+    lua_rawseti(lua, -3, 1);              // -- package loaders old
+    lua_pop(lua, 1);                      // -- package loaders
+    lua_pushcfunction(lua, require_find); // -- package loaders find
+    lua_rawseti(lua, -2, 2);              // -- package loaders
+    lua_setfield(lua, -2, "loaders");     // -- package
+    static const char *const paths[] = {"path", "cpath"};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        lua_pushliteral(lua, "");        // -- package ""
+        lua_setfield(lua, -2, paths[i]); // -- package
+    }
+    lua_pop(lua, 1); // --
+}
+
+int log_lua_write(lua_State *lua)
+{
+    static const struct {
+        const char *name;
+        enum log_level level;
+    } levels[] = {
+        {"debug", LOG_DEBUG},
+        {"info", LOG_INFO},
+        {"warn", LOG_WARN},
+        {"error", LOG_ERROR},
+    };
+    const char *name = luaL_checkstring(lua, 1);
+    const char *text = luaL_checkstring(lua, 2);
+    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
+        if (strcmp(levels[i].name, name) != 0)
+            continue;
+        log_write(script_of(lua)->log, levels[i].level, "%s", text);
+        return 0;
+    }
+    return luaL_argerror(lua, 1, "a log level is expected");
+}
+
+static void run_prelude(lua_State *lua, struct script *script)
+{
+    const struct embedded_file *prelude =
+        embedded_find(embedded_lua_files, embedded_lua_file_count, "llmbench.lua");
+    if (!prelude)
+        throw_error(lua, "llmbench.lua is missing from this program");
+    if (luaL_loadbufferx(lua, (const char *)prelude->data, prelude->len, "=builtin:llmbench.lua",
+                         "t") != 0)
+        lua_error(lua);
+    // -- prelude
+    lua_pushcfunction(lua, log_lua_write);         // -- prelude write
+    lua_pushnumber(lua, (lua_Number)script->seed); // -- prelude write seed
+    lua_call(lua, 2, 0);                           // --
+}
+
+void modules_open(lua_State *lua, struct script *script)
+{
+    json_open(lua, script);
+    dataset_open(lua);
+    register_functions(lua);
+    open_require(lua);
+    run_prelude(lua, script);
+}

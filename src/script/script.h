@@ -1,0 +1,110 @@
+/* The Lua bridge: the only code that includes lua.h. One `struct script` is one Lua state with an
+ * API and, in the composer, a dataset; one thread uses it. Lua never runs on a worker.
+ *
+ * Every call into Lua goes through one protected call with a traceback; an error becomes a `struct
+ * err` that names the hook, the script's file and line. The contract is docs/scripting.md. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/opt.h"
+#include "base/secrets.h"
+#include "base/span.h"
+#include "model/exchange.h"
+#include "model/request.h"
+#include "model/sample.h"
+
+struct script;
+
+enum script_role { SCRIPT_COMPOSER, SCRIPT_SCORER };
+
+struct script_config {
+    enum script_role role;
+    const char *file;           /* -s: may hold API hooks, dataset hooks or both; NULL = none */
+    const char *api;            /* --api: name or file; NULL = the file's own, else "openai" */
+    const char *dataset;        /* --dataset: name or file; NULL = the file's own, else "openqa" */
+    const struct opt_set *opts; /* becomes `opts` in Lua; borrowed */
+    const char *data_path;      /* resolved data file: opts.dataset_path; NULL = none */
+    const char *url, *model;    /* as sent; url may be only a host, then api.path is appended */
+    struct log *log;
+    struct secrets *secrets;
+    uint64_t seed;
+    size_t memory_limit; /* bytes for the Lua heap; 0 = the default (1 GiB) */
+    uint64_t body_limit; /* bytes of one composed body; 0 = the default (256 MiB) */
+};
+
+/* What the loaded scripts say of themselves. Strings live as long as the script. */
+struct script_facts {
+    const char *api_name, *api_where;         /* "openai", "built in" or the file's path */
+    const char *dataset_name, *dataset_where; /* "--prompt" when a prompt was given */
+    const char *url;                          /* as sent: with the API's path; NULL in a scorer */
+    const char *framing;                      /* "sse", "ndjson", "body" or NULL */
+    struct span end_marker;                   /* empty = none */
+    bool text;                                /* false: an answer without text is no failure */
+    bool has_read_event;
+    bool has_setup;
+};
+
+/* Loads and validates the scripts; in the composer also runs `setup`. Errors name file, line and
+ * what would be right. */
+struct script *script_open(const struct script_config *config, struct err *err);
+void script_close(struct script *script);
+const struct script_facts *script_facts(const struct script *script);
+/* What `setup` returned, packed, to be given to the scorers' states. */
+struct span script_setup_result(const struct script *script);
+bool script_set_setup(struct script *script, struct span packed, struct err *err) MUST_CHECK;
+
+/* ---- composer ---- */
+enum script_step {
+    SCRIPT_STEP_OK,  /* *out is a request (perhaps with ->fault set: the script failed on this one)
+                      */
+    SCRIPT_STEP_END, /* the data is at its end */
+    SCRIPT_STEP_FAILED, /* the data set itself failed: err says how; nothing more can come */
+};
+enum script_step script_next(struct script *script, uint64_t index, uint32_t stage,
+                             struct request **out, struct err *err);
+bool script_rewind(struct script *script,
+                   struct err *err) MUST_CHECK; /* the data from its beginning again */
+uint64_t script_malformed(
+    const struct script *script); /* rows the data readers skipped and named in the log */
+
+/* ---- scorer ---- */
+struct usage {
+    int64_t prompt, completion, cached, reasoning; /* TOKENS_UNKNOWN where absent */
+};
+
+/* What read_event said of one event. Spans live until the next call into this script. */
+struct delta {
+    bool understood;                                      /* false: the hook returned nil */
+    struct span content, reasoning, refusal, tool, error; /* empty data pointer = absent */
+    struct span finish;
+    int64_t index;  /* choice */
+    int64_t tokens; /* this event carries, TOKENS_UNKNOWN = not said */
+    bool opening, done, cumulative;
+    bool has_usage;
+    struct usage usage;
+};
+
+/* Sets up the hooks' fresh ctx for this exchange (prompt, setup, index, stage, seed, status,
+ * headers, user). */
+bool script_answer_begin(struct script *script, const struct exchange *exchange,
+                         struct err *err) MUST_CHECK;
+/* Without the hook: everything but an empty payload counts as content. */
+bool script_read_event(struct script *script, struct span data, struct span name, struct delta *out,
+                       struct err *err) MUST_CHECK;
+/* Prompt and completion tokens, TOKENS_UNKNOWN where the hook returned nil. */
+bool script_parse_responses(struct script *script, const struct span *payloads, size_t count,
+                            struct span request_body, int64_t *prompt, int64_t *completion,
+                            struct err *err) MUST_CHECK;
+void script_answer_end(struct script *script);
+
+/* Where a name would be found: a word with '/' or ending in ".lua" is a file; a bare name is looked
+ * up in $LLMBENCH_PATH, the installed share folder, the binary. */
+bool script_known(const char *kind, const char *name); /* kind: "apis" or "datasets" */
+/* Names of the built-in scripts of a kind, blank-separated: for messages and help. */
+const char *script_builtin_names(const char *kind);
+const char *script_library(void); /* "LuaJIT 2.1.0-beta3" */

@@ -1,0 +1,191 @@
+/* The inside of `struct script`: one Lua state with a capped heap, and the program's one protected
+ * call. For the files of this folder only. */
+#pragma once
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <lualib.h>
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "script/contract.h"
+#include "script/script.h"
+#include "wire/json.h"
+
+/* What the bridge keeps alive in Lua's registry, by number. */
+enum slot {
+    SLOT_OPTS = 1,   /* the read-only table */
+    SLOT_API,        /* the API script's table */
+    SLOT_DATASET,    /* the dataset script's table */
+    SLOT_ITERATOR,   /* what build_messages returned */
+    SLOT_ITEM,       /* the dataset's next item, taken but not yet used */
+    SLOT_SETUP,      /* what setup returned */
+    SLOT_CTX,        /* of the answer being read */
+    SLOT_DELTA,      /* what read_event returned last: its strings live as long */
+    SLOT_ARRAY_MARK, /* metatables of json.array and json.object */
+    SLOT_OBJECT_MARK,
+    SLOT_INT64, /* FFI constructors for integers beyond 2^53 */
+    SLOT_UINT64,
+    SLOT_TOSTRING,
+};
+
+typedef void script_job_fn(lua_State *lua, struct script *script, void *arg);
+
+/* A line of a data file up to which skipped rows have been counted, so that a second pass over the
+ * data counts nothing twice. */
+struct data_seen {
+    char *path;
+    uint64_t line;
+};
+
+struct script {
+    lua_State *lua;
+    size_t memory_used, memory_limit;
+    bool memory_capped; /* only inside a protected call may an allocation be refused */
+    bool memory_refused;
+    script_job_fn *job; /* what the protected call is running */
+    void *job_arg;
+
+    enum script_role role;
+    const struct opt_set *opts; /* borrowed, like log and secrets */
+    struct log *log;
+    struct secrets *secrets;
+    uint64_t seed;
+    size_t body_limit;
+    struct script_facts facts;
+    struct list texts;  /* what the facts point to */
+    struct list beside; /* folders of the loaded scripts, for require */
+
+    /* the composer's settings, fixed once the scripts are loaded */
+    char *url, *model, *data_path;
+    const char *prompt;              /* --prompt; borrowed from opts */
+    const char *api_path, *api_auth; /* NULL = the script has none */
+    struct span params_at;           /* names joined by dots; empty = top level */
+    struct list host_headers;        /* Content-Type, the API key's: weaker than the script's */
+    struct list user_headers;        /* --header: stronger than the script's */
+    struct buf setup;                /* what setup returned, packed */
+
+    /* where the data stands */
+    bool item_taken;     /* SLOT_ITEM holds the next item */
+    bool prompt_used;    /* --prompt has been given out */
+    uint64_t item_count; /* items the data set gave so far in this pass */
+    struct data_seen *seen;
+    size_t seen_count;
+    uint64_t malformed;
+    bool warned_body; /* said once that options do not go into ready bodies */
+
+    /* scratch that outlives a Lua error thrown in its midst */
+    struct json reader;
+    struct buf text;
+    struct span *keys;
+    size_t key_count, key_cap;
+    uint64_t bad_utf8; /* strings written to JSON with U+FFFD in place of invalid bytes */
+};
+
+/* The script whose state this is; for C functions that Lua calls. */
+struct script *script_of(lua_State *lua);
+bool state_open(struct script *script, struct err *err) MUST_CHECK;
+void state_close(struct script *script);
+/* Runs job(lua, script, arg) under the one protected call: an empty stack at its start, whatever it
+ * leaves is dropped. A Lua error becomes "HOOK: message" with the traceback; hook may be NULL. */
+bool state_run(struct script *script, const char *hook, script_job_fn *job, void *arg,
+               struct err *err) MUST_CHECK;
+
+void slot_push(lua_State *lua, enum slot slot); // -- value
+void slot_take(lua_State *lua, enum slot slot); // value --
+void slot_clear(lua_State *lua, enum slot slot);
+
+/* Pushes the formatted text with the calling script's place before it and throws it; never returns.
+ * (luaL_error's own formats lack %zu and the like.) */
+void throw_error(lua_State *lua, const char *format, ...) PRINTF_LIKE(2, 3)
+    __attribute__((noreturn));
+struct span lua_span(lua_State *lua, int index); /* of a string; lives as long as Lua keeps it */
+void push_span(lua_State *lua, struct span span);
+int absolute(lua_State *lua, int index);
+/* Whether a number is a whole one from 0 to 2^53. */
+bool whole_number(double value);
+
+/* Checks the value at the top of the stack against its row: throws "WHERE: 'name' must be …". */
+void word_check(lua_State *lua, const struct script_word *word, const char *where);
+/* Throws "WHERE: unknown field 'name' (did you mean …?)". */
+void word_unknown(lua_State *lua, enum word_kind kind, const char *name, const char *where)
+    __attribute__((noreturn));
+
+/* ---- walk.c: nested tables, with the path for messages ---- */
+enum { WALK_DEPTH = 128 };
+
+struct walk_step {
+    const void *table;
+    struct span key; /* the element's name, or … */
+    double index;    /* … its number when the name is NULL */
+};
+
+struct walk {
+    const char *root; /* what the outermost value is called: "body" */
+    unsigned depth;
+    struct walk_step steps[WALK_DEPTH];
+};
+
+/* Goes into the table at `index`; throws for a cycle or too deep a nesting. */
+void walk_enter(lua_State *lua, struct walk *walk, int index);
+void walk_name(struct walk *walk, struct span key); /* the element looked at now */
+void walk_number(struct walk *walk, double index);
+void walk_leave(struct walk *walk);
+/* Throws "body.messages[2].content: …". */
+void walk_throw(lua_State *lua, const struct walk *walk, const char *format, ...) PRINTF_LIKE(3, 4)
+    __attribute__((noreturn));
+/* "a function", "a table", … of the value at `index`, json.null told apart. */
+const char *value_kind(lua_State *lua, int index);
+
+/* ---- value.c: plain Lua data as bytes, to go from one state to another ---- */
+void value_pack(lua_State *lua, int index, const char *root, struct buf *out);
+void value_unpack(lua_State *lua, struct span packed); // -- value
+
+/* ---- integers.c: 64-bit integers beyond 2^53, as FFI numbers ---- */
+void integer_push_signed(lua_State *lua, int64_t value);    // -- number or int64_t
+void integer_push_unsigned(lua_State *lua, uint64_t value); // -- number or uint64_t
+/* "-12" for an FFI integer at `index`; false when it is other FFI data. */
+bool integer_text(lua_State *lua, int index, char *out, size_t size);
+
+/* ---- json_lua.c ---- */
+void json_push_null(lua_State *lua); // -- null
+bool json_is_null(lua_State *lua, int index);
+void json_open(lua_State *lua, struct script *script);
+/* Appends the value's JSON; throws with the path of what cannot be JSON, or past out's ceiling. */
+void json_encode(lua_State *lua, struct script *script, int index, const char *root,
+                 struct buf *out);
+/* Pushes the value that begins with `token`; false (nothing pushed): json_error says why. */
+bool json_push_value(lua_State *lua, struct json *json, enum json_token token, bool keep_null);
+/* Pushes the text's value, or false with script->reader's error. */
+bool json_push_text(lua_State *lua, struct script *script, struct span text, bool keep_null);
+const char *json_text_error(struct script *script);
+
+/* ---- the rest ---- */
+void dataset_open(lua_State *lua);
+void modules_open(lua_State *lua, struct script *script);
+void opts_push(lua_State *lua, struct script *script); // -- opts
+/* The value of a row that has one, as Lua sees it. */
+void opt_push(lua_State *lua, const struct opt_set *set, const struct opt_row *row); // -- value
+/* Loads, checks and describes the scripts. */
+bool load_scripts(struct script *script, const struct script_config *config,
+                  struct err *err) MUST_CHECK;
+/* Pushes the compiled chunk of a module for require, or a message. */
+int require_find(lua_State *lua);
+/* The composer's URL and headers; registers secrets. */
+bool target_open(struct script *script, const struct script_config *config,
+                 struct err *err) MUST_CHECK;
+/* Begins the data and takes its first item, so that an empty data set shows at the start. */
+bool items_open(struct script *script, struct err *err) MUST_CHECK;
+/* Has the next item in SLOT_ITEM; *end: there is none. */
+bool items_next(struct script *script, bool *end, struct err *err) MUST_CHECK;
+/* Puts a header into the lines, in place of one of the same name. False: err says what is wrong
+ * with it. */
+bool header_put(struct list *lines, struct span name, struct span value,
+                struct err *err) MUST_CHECK;
+/* "Name: value", or "Name=value" as some wrappers have it. */
+bool header_put_line(struct list *lines, struct span line, struct err *err) MUST_CHECK;
+bool header_name_valid(struct span name);
+/* A number below 2^53 made of the run's seed and the arrival. */
+double script_seed(const struct script *script, uint64_t index);
+/* Pushes a fresh ctx with setup, index, stage and seed. */
+void ctx_push(lua_State *lua, const struct script *script, uint64_t index, uint32_t stage);
