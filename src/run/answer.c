@@ -1,0 +1,232 @@
+#include "run/answer.h"
+
+#include <stdlib.h>
+#include <strings.h>
+
+#include "base/mem.h"
+#include "run/reading.h"
+#include "script/script.h"
+#include "wire/json.h"
+#include "wire/ndjson.h"
+#include "wire/sse.h"
+
+/* ---- framing ---- */
+
+enum framing { FRAMING_BODY, FRAMING_SSE, FRAMING_NDJSON };
+
+static const struct {
+    const char *type; /* media type without parameters, or the API's word for it */
+    enum framing framing;
+} framings[] = {
+    {"text/event-stream", FRAMING_SSE},
+    {"application/x-ndjson", FRAMING_NDJSON},
+    {"application/ndjson", FRAMING_NDJSON},
+    {"application/jsonl", FRAMING_NDJSON},
+    {"application/x-jsonlines", FRAMING_NDJSON},
+    {"application/json", FRAMING_BODY},
+    {"sse", FRAMING_SSE},
+    {"ndjson", FRAMING_NDJSON},
+    {"body", FRAMING_BODY},
+};
+
+static bool framing_named(const char *name, size_t len, enum framing *framing)
+{
+    for (size_t i = 0; i < sizeof framings / sizeof *framings; i++)
+        if (strlen(framings[i].type) == len && strncasecmp(framings[i].type, name, len) == 0) {
+            *framing = framings[i].framing;
+            return true;
+        }
+    return false;
+}
+
+/* The Content-Type decides where it is known, then the API; an error status with an unknown type is
+ * a plain body. */
+static enum framing framing_of(const struct exchange *exchange, const struct script_facts *facts)
+{
+    enum framing framing = FRAMING_BODY;
+    const char *type = exchange->content_type;
+    if (type && framing_named(type, strcspn(type, "; \t"), &framing))
+        return framing;
+    if (facts->framing && outcome_of_status(exchange->status) == OUTCOME_OK)
+        framing_named(facts->framing, strlen(facts->framing), &framing);
+    return framing;
+}
+
+static bool answer_sse_item(void *arg, const struct sse_item *item)
+{
+    struct reading *reading = arg;
+    switch (item->kind) {
+    case SSE_EVENT: reading_event(reading, item->data, item->name, item->last_byte); break;
+    case SSE_COMMENT:
+    case SSE_RETRY: reading_ping(reading, item->data, item->last_byte); break;
+    case SSE_FIELD:
+        /* llama.cpp sends errors as `error: {…}`; gateways send bare JSON lines. The script judges
+         * both. */
+        if (span_equals(item->name, "error"))
+            reading_event(reading, item->data, item->name, item->last_byte);
+        else
+            reading_event(reading, item->line, span_text("line"), item->last_byte);
+        break;
+    }
+    return true;
+}
+
+static bool answer_ndjson_item(void *arg, const struct ndjson_item *item)
+{
+    reading_event(arg, item->data, span_of("", 0), item->last_byte);
+    return true;
+}
+
+static void answer_frame(struct reading *reading, enum framing framing)
+{
+    const struct buf *body = &reading->exchange->body;
+    struct sse sse;
+    struct ndjson ndjson;
+    switch (framing) {
+    case FRAMING_SSE:
+        sse_init(&sse, body->len);
+        if (sse_feed(&sse, body->data, body->len, answer_sse_item, reading))
+            sse_end(&sse, answer_sse_item, reading);
+        sse_fini(&sse);
+        break;
+    case FRAMING_NDJSON:
+        ndjson_init(&ndjson, body->len);
+        if (ndjson_feed(&ndjson, body->data, body->len, answer_ndjson_item, reading))
+            ndjson_end(&ndjson, answer_ndjson_item, reading);
+        ndjson_fini(&ndjson);
+        break;
+    case FRAMING_BODY:
+        if (body->len)
+            reading_event(reading, buf_span(body), span_text("body"), body->len - 1);
+        break;
+    }
+}
+
+/* ---- outcome ---- */
+
+static void sample_fail(struct sample *sample, enum outcome outcome, const char *sentence)
+{
+    sample->outcome = outcome;
+    sample->error = mem_text(sentence);
+}
+
+static void answer_http_error(struct sample *sample, const struct reading *reading)
+{
+    const struct exchange *exchange = sample->exchange;
+    struct span said = reading->error ? span_text(reading->error) : buf_span(&exchange->body);
+    int len = (int)(said.len < 500 ? said.len : 500);
+    sample->outcome = outcome_of_status(exchange->status);
+    sample->error = mem_printf("HTTP %d%s%.*s", exchange->status, len ? ": " : "", len,
+                               said.data ? said.data : "");
+}
+
+/* The order is metrics.md's: what is missing first names the outcome, and a hook's error never
+ * hides a failure of the server. */
+static void answer_judge(struct sample *sample, const struct reading *reading,
+                         const struct script_facts *facts)
+{
+    const struct exchange *exchange = sample->exchange;
+    bool broken = exchange->finish == FINISH_BROKEN;
+    if (exchange->finish == FINISH_CANCELLED)
+        sample_fail(sample, OUTCOME_CANCELLED, "cancelled while it was in flight");
+    else if (exchange->status && outcome_of_status(exchange->status) != OUTCOME_OK)
+        answer_http_error(sample, reading);
+    else if (reading->error)
+        sample_fail(sample, OUTCOME_STREAM_ERROR, reading->error);
+    else if (broken)
+        sample_fail(sample, exchange->fault, exchange->error);
+    else if (reading->script_error)
+        sample_fail(sample, OUTCOME_SCRIPT_ERROR, reading->script_error);
+    else if (reading->unknown && !reading->understood)
+        sample_fail(sample, OUTCOME_BAD_RESPONSE,
+                    "the answer is not what the API script understands");
+    else if (sample->streamed && facts->end_marker.len && !reading->done && !*sample->finish_reason)
+        sample_fail(sample, OUTCOME_TRUNCATED,
+                    "the answer ended with neither a finish reason nor its end marker");
+    else if (facts->text && !sample->text_events)
+        sample_fail(sample, OUTCOME_EMPTY, "the answer holds no text");
+    else
+        sample->outcome = OUTCOME_OK;
+}
+
+/* ---- tokens ---- */
+
+static void count_tokens(int64_t script, int64_t usage, int64_t *tokens, enum token_source *source)
+{
+    *tokens = script != TOKENS_UNKNOWN ? script : usage;
+    if (*tokens == TOKENS_UNKNOWN)
+        *source = TOKENS_NONE;
+    else /* a script that hands on the server's usage is no source of its own */
+        *source = *tokens == usage ? TOKENS_USAGE : TOKENS_SCRIPT;
+}
+
+static int64_t tokens_of_events(const struct sample *sample)
+{
+    int64_t tokens = 0;
+    for (size_t i = 0; i < sample->event_count; i++)
+        if (event_has_text(&sample->events[i]))
+            tokens += sample->events[i].tokens ? sample->events[i].tokens : 1;
+    return tokens;
+}
+
+static void answer_tokens(struct script *script, struct sample *sample, struct reading *reading)
+{
+    const struct request *request = sample->exchange->request;
+    int64_t prompt = TOKENS_UNKNOWN, completion = TOKENS_UNKNOWN;
+    struct err err;
+    if (sample->outcome == OUTCOME_OK &&
+        !script_parse_responses(script, reading->payloads, reading->payload_count,
+                                span_of(request->body, request->body_len), &prompt, &completion,
+                                &err))
+        sample->token_error = mem_text(err.text);
+    const struct usage *usage = &reading->usage;
+    count_tokens(prompt, usage->prompt, &sample->prompt_tokens, &sample->prompt_source);
+    count_tokens(completion, usage->completion, &sample->completion_tokens,
+                 &sample->completion_source);
+    sample->cached_tokens = usage->cached;
+    sample->reasoning_tokens = usage->reasoning;
+    if (sample->completion_source == TOKENS_NONE && sample->streamed && sample->text_events &&
+        !sample->token_error) {
+        sample->completion_tokens = tokens_of_events(sample);
+        sample->completion_source = TOKENS_EVENTS;
+    }
+}
+
+/* ---- the whole ---- */
+
+static char *answer_responses(const struct reading *reading, size_t *len)
+{
+    struct buf out;
+    buf_init(&out, SIZE_MAX / 2);
+    buf_add_char(&out, '[');
+    for (size_t i = 0; i < reading->stored_count; i++) {
+        if (i)
+            buf_add_char(&out, ',');
+        json_write_string(&out, reading->stored[i]);
+    }
+    buf_add_char(&out, ']');
+    *len = out.len;
+    return buf_take(&out);
+}
+
+struct sample *answer_score(struct script *script, struct exchange *exchange)
+{
+    struct sample *sample = MEM_NEW(struct sample);
+    const struct script_facts *facts = script_facts(script);
+    enum framing framing = framing_of(exchange, facts);
+    sample->exchange = exchange;
+    sample->streamed = framing != FRAMING_BODY && exchange->body.len > 0;
+    struct reading reading;
+    reading_init(&reading, script, sample);
+    if (exchange->finish != FINISH_NONE && exchange->request->fault == NULL) {
+        reading_begin(&reading);
+        answer_frame(&reading, framing);
+    }
+    reading_finish(&reading);
+    answer_judge(sample, &reading, facts);
+    answer_tokens(script, sample, &reading);
+    sample->responses = answer_responses(&reading, &sample->responses_len);
+    script_answer_end(script);
+    reading_fini(&reading);
+    return sample;
+}

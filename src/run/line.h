@@ -1,0 +1,65 @@
+/* The line that an exchange moves down: what its stations share, and nothing else.
+ *
+ * composer ──ready──▶ workers ──finished──▶ scorers ──samples──▶ main. Whatever is not a queue is
+ * an atomic that says how far the run is; each is written in one place, named below. Times are
+ * clock_now_ns. */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "base/queue.h"
+#include "model/plan.h"
+#include "model/report.h"
+
+struct line;
+
+/* A station that must hear of the release and of the stop (the workers' loops). */
+struct line_listener {
+    void (*wake)(void *arg); /* thread-safe and quick */
+    void *arg;
+};
+
+struct line {
+    const struct plan *plan;
+    struct log *log;
+    struct queue *ready;             /* struct request, made by the composer */
+    struct queue *finished;          /* struct exchange, ended by a worker */
+    struct queue *samples;           /* struct sample, made by a scorer */
+    struct line_listener *listeners; /* set before any thread starts */
+    size_t listener_count;
+
+    _Atomic uint64_t start_ns; /* the stage began: set by line_release */
+    _Atomic uint64_t stop_ns;  /* starting stopped; 0 = it goes on: set by line_stop */
+    _Atomic int end;           /* enum run_end, valid once stop_ns is set */
+    _Atomic bool cancelled;    /* in-flight exchanges are to be cancelled now: line_cancel */
+
+    _Atomic uint32_t in_flight, max_in_flight; /* workers */
+    _Atomic uint64_t started, ended;           /* workers */
+    _Atomic uint64_t first_start_ns, last_start_ns, steady_start_ns;
+    _Atomic uint64_t not_started;     /* due before the stop, never started: workers, as they end */
+    _Atomic uint64_t data_cycles;     /* composer */
+    _Atomic uint64_t script_errors;   /* scorers */
+    _Atomic uint64_t bodies_left_out; /* scorers */
+    _Atomic uint32_t workers_left, scorers_left; /* the last to leave closes the next queue */
+};
+
+/* Lets the workers start: the first requests are ready. Only the first call counts. */
+void line_release(struct line *line);
+/* The moment at which this run stops by its duration; UINT64_MAX = it does not, or has not begun.
+ */
+uint64_t line_deadline_ns(const struct line *line);
+/* Starting stops as of `at_ns` (no later than the deadline); only the first call counts and names
+ * the end. Wakes everybody. Thread-safe. */
+void line_stop(struct line *line, enum run_end end, uint64_t at_ns);
+/* Stops, and in-flight exchanges are cancelled. Thread-safe. */
+void line_cancel(struct line *line);
+bool line_stopped(struct line *line);
+/* Book-keeping of one exchange; called by its worker. */
+void line_started(struct line *line, uint64_t started_ns);
+void line_ended(struct line *line);
+/* The calling thread gives way to the workers where cores are short: called by stations off the
+ * clock. */
+void line_step_back(void);

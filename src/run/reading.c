@@ -1,0 +1,255 @@
+#include "run/reading.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "wire/json.h"
+
+void reading_init(struct reading *reading, struct script *script, struct sample *sample)
+{
+    *reading = (struct reading){
+        .script = script,
+        .sample = sample,
+        .exchange = sample->exchange,
+        .usage = {TOKENS_UNKNOWN, TOKENS_UNKNOWN, TOKENS_UNKNOWN, TOKENS_UNKNOWN},
+    };
+}
+
+void reading_begin(struct reading *reading)
+{
+    struct err err;
+    if (!script_answer_begin(reading->script, reading->exchange, &err))
+        reading->script_error = mem_text(err.text);
+}
+
+void reading_fini(struct reading *reading)
+{
+    for (size_t i = 0; i < reading->choice_count; i++) {
+        buf_fini(&reading->choices[i].content);
+        buf_fini(&reading->choices[i].reasoning);
+    }
+    free(reading->choices);
+    for (size_t i = 0; i < reading->copy_count; i++)
+        free(reading->copies[i]);
+    free(reading->copies);
+    free(reading->payloads);
+    free(reading->stored);
+    free(reading->error);
+    free(reading->script_error);
+}
+
+/* ---- payloads ---- */
+
+static bool in_body(const struct reading *reading, struct span data)
+{
+    const struct buf *body = &reading->exchange->body;
+    return body->data && data.data >= body->data && data.data + data.len <= body->data + body->len;
+}
+
+static struct span keep(struct reading *reading, struct span data)
+{
+    if (data.len == 0 || in_body(reading, data))
+        return data.len ? data : span_of("", 0);
+    if (reading->copy_count == reading->copy_cap) {
+        reading->copy_cap = reading->copy_cap ? reading->copy_cap * 2 : 8;
+        reading->copies = mem_resize(reading->copies, reading->copy_cap, sizeof *reading->copies);
+    }
+    char *copy = mem_copy(data.data, data.len);
+    reading->copies[reading->copy_count++] = copy;
+    return span_of(copy, data.len);
+}
+
+static void append(struct span **spans, size_t *count, size_t *cap, struct span span)
+{
+    if (*count == *cap) {
+        *cap = *cap ? *cap * 2 : 32;
+        *spans = mem_resize(*spans, *cap, sizeof **spans);
+    }
+    (*spans)[(*count)++] = span;
+}
+
+/* ---- events ---- */
+
+static struct event *event_new(struct reading *reading, size_t bytes, uint64_t last_byte)
+{
+    struct sample *sample = reading->sample;
+    if (sample->event_count == reading->event_cap) {
+        reading->event_cap = reading->event_cap ? reading->event_cap * 2 : 32;
+        sample->events = mem_resize(sample->events, reading->event_cap, sizeof *sample->events);
+    }
+    reading->mark = exchange_mark_of(reading->exchange, last_byte, reading->mark);
+    struct event *event = &sample->events[sample->event_count++];
+    *event = (struct event){
+        .time_ns = mark_time_ns(&reading->exchange->marks[reading->mark]),
+        .read = (uint32_t)reading->mark,
+        .bytes = (uint32_t)bytes,
+        .kind = EVENT_UNKNOWN,
+    };
+    return event;
+}
+
+/* An event that carries several things takes the first of these. */
+static char kind_of(const struct delta *delta)
+{
+    const struct {
+        bool present;
+        char kind;
+    } order[] = {
+        {delta->error.data != NULL, EVENT_ERROR},
+        {delta->content.data != NULL, EVENT_CONTENT},
+        {delta->refusal.data != NULL, EVENT_REFUSAL},
+        {delta->tool.data != NULL, EVENT_TOOL},
+        {delta->reasoning.data != NULL, EVENT_REASONING},
+        {delta->has_usage, EVENT_USAGE},
+        {delta->done, EVENT_DONE},
+    };
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++)
+        if (order[i].present)
+            return order[i].kind;
+    return EVENT_OPENING;
+}
+
+static void note_times(struct sample *sample, const struct event *event)
+{
+    bool text = event_has_text(event);
+    sample->text_events += text;
+    if (!sample->streamed)
+        return; /* a plain answer arrives as one: it has no first token */
+    if (!sample->first_chunk_ns && (text || event->kind == EVENT_OPENING))
+        sample->first_chunk_ns = event->time_ns;
+    if (!text)
+        return;
+    if (!sample->first_token_ns)
+        sample->first_token_ns = event->time_ns;
+    if (!sample->first_answer_ns && event->kind != EVENT_REASONING)
+        sample->first_answer_ns = event->time_ns;
+    sample->last_token_ns = event->time_ns;
+}
+
+static void later(int64_t *known, int64_t said)
+{
+    if (said != TOKENS_UNKNOWN)
+        *known = said;
+}
+
+static struct choice *choice_at(struct reading *reading, int64_t index)
+{
+    size_t at = index < READING_CHOICES ? (size_t)index : READING_CHOICES - 1;
+    if (at >= reading->choice_count) {
+        reading->choices = mem_resize(reading->choices, at + 1, sizeof *reading->choices);
+        for (; reading->choice_count <= at; reading->choice_count++) {
+            buf_init(&reading->choices[reading->choice_count].content, SIZE_MAX / 2);
+            buf_init(&reading->choices[reading->choice_count].reasoning, SIZE_MAX / 2);
+        }
+    }
+    return &reading->choices[at];
+}
+
+static void note_text(struct reading *reading, const struct delta *delta)
+{
+    struct choice *choice = choice_at(reading, delta->index);
+    if (delta->cumulative && delta->content.data)
+        buf_clear(&choice->content);
+    if (delta->cumulative && delta->reasoning.data)
+        buf_clear(&choice->reasoning);
+    buf_add_span(&choice->content, delta->content);
+    buf_add_span(&choice->reasoning, delta->reasoning);
+}
+
+static void note_delta(struct reading *reading, const struct delta *delta)
+{
+    struct sample *sample = reading->sample;
+    note_text(reading, delta);
+    if (delta->error.data && !reading->error)
+        reading->error = mem_copy(delta->error.data, delta->error.len);
+    if (delta->finish.len) {
+        size_t len = delta->finish.len < sizeof sample->finish_reason - 1
+                         ? delta->finish.len
+                         : sizeof sample->finish_reason - 1;
+        memcpy(sample->finish_reason, delta->finish.data, len);
+        sample->finish_reason[len] = '\0';
+    }
+    if (delta->has_usage) {
+        later(&reading->usage.prompt, delta->usage.prompt);
+        later(&reading->usage.completion, delta->usage.completion);
+        later(&reading->usage.cached, delta->usage.cached);
+        later(&reading->usage.reasoning, delta->usage.reasoning);
+    }
+    reading->done = reading->done || delta->done;
+}
+
+void reading_event(struct reading *reading, struct span data, struct span name, uint64_t last_byte)
+{
+    struct event *event = event_new(reading, data.len, last_byte);
+    struct delta delta = {0};
+    struct err err;
+    struct span kept = keep(reading, data);
+    append(&reading->stored, &reading->stored_count, &reading->stored_cap, kept);
+    if (!reading->script_error && !script_read_event(reading->script, data, name, &delta, &err))
+        reading->script_error = mem_text(err.text);
+    if (!delta.done)
+        append(&reading->payloads, &reading->payload_count, &reading->payload_cap, kept);
+    if (!delta.understood) {
+        reading->unknown++;
+        return;
+    }
+    reading->understood++;
+    event->kind = kind_of(&delta);
+    event->index = (uint32_t)delta.index;
+    event->tokens = delta.tokens == TOKENS_UNKNOWN ? 0 : (uint32_t)delta.tokens;
+    note_delta(reading, &delta);
+    note_times(reading->sample, event);
+}
+
+void reading_ping(struct reading *reading, struct span data, uint64_t last_byte)
+{
+    event_new(reading, data.len, last_byte)->kind = EVENT_PING;
+}
+
+/* ---- the end ---- */
+
+/* Reads with an equal kernel stamp are one group, since the kernel gives the stamp of the last
+ * segment then queued. */
+static bool same_group(const struct exchange *exchange, uint32_t a, uint32_t b)
+{
+    const struct mark *first = &exchange->marks[a], *second = &exchange->marks[b];
+    return a == b || (first->kernel_ns && first->kernel_ns == second->kernel_ns);
+}
+
+static void mark_coalesced(struct sample *sample)
+{
+    for (size_t i = 0; i + 1 < sample->event_count; i++)
+        sample->events[i].coalesced =
+            same_group(sample->exchange, sample->events[i].read, sample->events[i + 1].read);
+}
+
+static void count_data_events(struct sample *sample)
+{
+    for (size_t i = 0; i < sample->event_count; i++)
+        sample->data_events +=
+            sample->events[i].kind != EVENT_PING && sample->events[i].kind != EVENT_DONE;
+}
+
+static char *joined_text(struct reading *reading)
+{
+    struct buf out;
+    buf_init(&out, SIZE_MAX / 2);
+    for (size_t i = 0; i < reading->choice_count; i++) {
+        if (i)
+            buf_add_char(&out, '\n');
+        buf_add_span(&out, buf_span(&reading->choices[i].content));
+    }
+    return reading->choice_count ? buf_take(&out) : NULL;
+}
+
+void reading_finish(struct reading *reading)
+{
+    struct sample *sample = reading->sample;
+    mark_coalesced(sample);
+    count_data_events(sample);
+    for (size_t i = 0; i < reading->choice_count; i++)
+        sample->text_chars += utf8_count(buf_span(&reading->choices[i].content)) +
+                              utf8_count(buf_span(&reading->choices[i].reasoning));
+    sample->text = joined_text(reading);
+}

@@ -1,0 +1,38 @@
+/* Sets the line up (composer → workers → scorers → main), runs it to its end and takes it down
+ * again. Main thread. */
+#pragma once
+
+#include <stddef.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/secrets.h"
+#include "io/http.h"
+#include "model/plan.h"
+#include "model/report.h"
+#include "model/sink.h"
+#include "script/script.h"
+
+struct run_config {
+    const struct run_spec *spec;
+    struct plan plan;
+    struct script_config script; /* role is set by the line itself */
+    struct http_config http;     /* end_marker and connections are set by the line */
+    struct log *log;
+    const struct sink *sinks;
+    size_t sink_count;
+    unsigned scorers; /* threads that score; 0 = as many as workers */
+    struct run_facts
+        *facts; /* api and dataset are filled in once the scripts are loaded, before `ready` */
+    /* Called when the scripts are loaded and nothing has been sent: opens the database, probes the
+     * target. */
+    bool (*ready)(void *arg, const struct script_facts *facts, struct http_config *http,
+                  struct err *err);
+    /* A third interrupt: keeps what is stored and does not come back. May be NULL. */
+    void (*abandon)(void *arg);
+    void *arg;
+};
+
+/* False: it could not start (script, data, target); nothing was sent. True: `report` is filled,
+ * however it ended. */
+bool run_execute(struct run_config *config, struct report *report, struct err *err) MUST_CHECK;

@@ -1,0 +1,67 @@
+#include "run/scorer.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "run/answer.h"
+
+/* The end of the window, if it matters to this exchange. A worker may notice the deadline a moment
+ * late, and this exchange may have ended in that moment. */
+static uint64_t scorer_stop_ns(struct line *line, const struct exchange *exchange)
+{
+    uint64_t stop_ns = atomic_load(&line->stop_ns), deadline_ns = line_deadline_ns(line);
+    return !stop_ns && exchange->end_ns > deadline_ns ? deadline_ns : stop_ns;
+}
+
+static void scorer_count(struct scorer *scorer, const struct sample *sample)
+{
+    struct line *line = scorer->line;
+    uint64_t stop_ns = scorer_stop_ns(line, sample->exchange);
+    uint64_t steady_ns = atomic_load(&line->steady_start_ns);
+    stats_add(scorer->whole, sample, stop_ns);
+    stats_add_steady(scorer->steady, sample, steady_ns);
+    if (sample->outcome == OUTCOME_SCRIPT_ERROR &&
+        atomic_fetch_add(&line->script_errors, 1) + 1 >= SCRIPT_ERROR_LIMIT)
+        line_stop(line, RUN_END_SCRIPT_ERRORS, clock_now_ns());
+}
+
+/* Main is behind and so are we: what is stored of this exchange shrinks to its facts. */
+static void scorer_leave_out(struct scorer *scorer, struct sample *sample)
+{
+    struct exchange *exchange = sample->exchange;
+    buf_fini(&exchange->body);
+    free(exchange->request->body);
+    exchange->request->body = NULL;
+    exchange->request->body_len = 0;
+    free(sample->responses);
+    free(sample->text);
+    sample->responses = sample->text = NULL;
+    sample->responses_len = 0;
+    sample->bodies_left_out = true;
+    atomic_fetch_add(&scorer->line->bodies_left_out, 1);
+}
+
+static void scorer_hand_on(struct scorer *scorer, struct sample *sample)
+{
+    struct line *line = scorer->line;
+    if (queue_over(line->samples) && queue_over(line->finished))
+        scorer_leave_out(scorer, sample);
+    if (!queue_put(line->samples, sample, sample_bytes(sample)))
+        sample_free(sample); /* only when the line has been given up */
+}
+
+void *scorer_run(void *arg)
+{
+    struct scorer *scorer = arg;
+    struct line *line = scorer->line;
+    struct exchange *exchange;
+    line_step_back();
+    while ((exchange = queue_take(line->finished))) {
+        struct sample *sample = answer_score(scorer->script, exchange);
+        scorer_count(scorer, sample);
+        scorer_hand_on(scorer, sample);
+    }
+    if (atomic_fetch_sub(&line->scorers_left, 1) == 1)
+        queue_close(line->samples);
+    return NULL;
+}

@@ -1,0 +1,331 @@
+#include "run/worker.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "io/loop.h"
+#include "run/waiting.h"
+
+enum {
+    STARTS_A_TURN = 64, /* then the loop gets a turn, so that a burst does not delay reads */
+};
+static const uint64_t HOLD_RETRY_NS = NS_PER_MS;      /* how soon a held start looks again */
+static const size_t MEMORY_CEILING = (size_t)2 << 30; /* bytes waiting to be scored */
+
+struct worker {
+    struct line *line;
+    uint32_t number;
+    uint64_t body_limit;
+    struct loop *loop;
+    struct http *http;
+    struct alarm *alarm;
+    uint64_t alarm_ns; /* what it is set to; 0 = not set */
+    struct queue_waiter waiter;
+
+    uint64_t *free_since; /* ring: the moments at which slots became free, oldest first */
+    size_t slots, free_first, free_count;
+    struct waiting waiting; /* taken from the queue, not due yet; each holds a slot */
+    bool begun, holding, cancelling;
+    bool starving; /* the oldest free slot found no request ready */
+
+    uint64_t cpu_at_start_ns;
+    struct worker_facts facts;
+};
+
+/* ---- slots ---- */
+
+static void slot_free(struct worker *worker, uint64_t at_ns)
+{
+    worker->free_since[(worker->free_first + worker->free_count++) % worker->slots] = at_ns;
+}
+
+static uint64_t slot_take(struct worker *worker)
+{
+    uint64_t since = worker->free_since[worker->free_first];
+    worker->free_first = (worker->free_first + 1) % worker->slots;
+    worker->free_count--;
+    return since;
+}
+
+/* ---- ending an exchange ---- */
+
+static void worker_hand_on(struct worker *worker, struct exchange *exchange)
+{
+    struct line *line = worker->line;
+    if (!queue_push(line->finished, exchange, exchange_bytes(exchange)))
+        exchange_free(exchange); /* only when the line has been given up */
+    if (queue_bytes(line->finished) > MEMORY_CEILING)
+        line_stop(line, RUN_END_MEMORY, clock_now_ns());
+}
+
+static void worker_broken(struct worker *worker, struct exchange *exchange, enum outcome fault,
+                          const char *sentence)
+{
+    exchange->finish = FINISH_BROKEN;
+    exchange->fault = fault;
+    exchange->error = mem_text(sentence);
+    exchange->end_ns = clock_now_ns();
+    slot_free(worker, exchange->end_ns);
+    worker_hand_on(worker, exchange);
+}
+
+static void worker_turn(struct worker *worker);
+
+static void worker_ended(void *arg, struct exchange *exchange)
+{
+    struct worker *worker = arg;
+    line_ended(worker->line);
+    slot_free(worker, exchange->end_ns);
+    worker_hand_on(worker, exchange);
+    worker_turn(worker);
+}
+
+/* ---- starting ---- */
+
+static void worker_start(struct worker *worker, struct request *request, uint64_t due_ns)
+{
+    struct exchange *exchange = exchange_new(request, worker->body_limit);
+    struct err err;
+    exchange->worker = worker->number;
+    exchange->due_ns = due_ns;
+    if (request->fault) {
+        worker_broken(worker, exchange, OUTCOME_SCRIPT_ERROR, request->fault);
+        return;
+    }
+    exchange->started_ns = clock_now_ns();
+    if (http_start(worker->http, exchange, &err)) {
+        line_started(worker->line, exchange->started_ns);
+        return;
+    }
+    exchange->started_ns = 0;
+    worker_broken(worker, exchange, OUTCOME_CONNECT_FAILED, err.text);
+}
+
+/* A free slot has got its request: start it, or let it wait for its time. */
+static void worker_place(struct worker *worker, struct request *request)
+{
+    uint64_t since = slot_take(worker);
+    uint64_t due_ns = since + request->delay_ns;
+    uint64_t now = clock_now_ns();
+    if (worker->starving) {
+        worker->starving = false;
+        worker->facts.starved++;
+        worker->facts.starved_ns += now > since ? now - since : 0;
+    }
+    if (due_ns > now)
+        waiting_add(&worker->waiting, due_ns, request);
+    else
+        worker_start(worker, request, due_ns);
+}
+
+/* Scorers or the database are behind: a closed loop starts fewer requests. */
+static bool worker_held(struct worker *worker)
+{
+    bool over = queue_over(worker->line->finished);
+    if (over && !worker->holding)
+        worker->facts.held++;
+    worker->holding = over;
+    return over;
+}
+
+/* Starts what is due. True when there may be more to start at once. */
+static bool worker_start_due(struct worker *worker)
+{
+    unsigned starts = 0;
+    while (worker->waiting.count && waiting_next_ns(&worker->waiting) <= clock_now_ns()) {
+        if (starts++ == STARTS_A_TURN)
+            return true;
+        struct waiting_entry next = waiting_pop(&worker->waiting);
+        worker_start(worker, next.request, next.due_ns);
+    }
+    while (worker->free_count && !worker_held(worker)) {
+        if (starts++ == STARTS_A_TURN)
+            return true;
+        struct request *request = queue_take_or_watch(worker->line->ready, &worker->waiter);
+        if (!request) {
+            worker->starving = !queue_finished(worker->line->ready);
+            return false;
+        }
+        worker_place(worker, request);
+    }
+    return false;
+}
+
+/* ---- stopping ---- */
+
+/* Arrivals whose time had come when starting stopped, and that never started. */
+static void worker_count_not_started(struct worker *worker, uint64_t stop_ns)
+{
+    uint64_t not_started = 0;
+    while (worker->waiting.count) {
+        struct waiting_entry next = waiting_pop(&worker->waiting);
+        not_started += next.due_ns <= stop_ns;
+        request_free(next.request);
+    }
+    if (worker->starving || worker->holding)
+        not_started += worker->free_count;
+    worker->starving = worker->holding = false;
+    atomic_fetch_add(&worker->line->not_started, not_started);
+}
+
+static void worker_cancel(struct worker *worker)
+{
+    if (worker->cancelling)
+        return;
+    worker->cancelling = true;
+    http_cancel_all(worker->http);
+}
+
+/* True when the run has stopped starting. */
+static bool worker_stopping(struct worker *worker)
+{
+    struct line *line = worker->line;
+    uint64_t deadline_ns = line_deadline_ns(worker->line);
+    if (clock_now_ns() >= deadline_ns)
+        line_stop(line, RUN_END_DURATION, deadline_ns);
+    uint64_t stop_ns = atomic_load(&line->stop_ns);
+    if (!stop_ns)
+        return false;
+    worker_count_not_started(worker, stop_ns);
+    if (atomic_load(&line->cancelled) || clock_now_ns() >= stop_ns + line->plan->grace_ns)
+        worker_cancel(worker);
+    return true;
+}
+
+static bool worker_done(struct worker *worker, bool stopping)
+{
+    if (http_in_flight(worker->http) || worker->waiting.count)
+        return false;
+    return stopping || queue_finished(worker->line->ready);
+}
+
+/* ---- the turn ---- */
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Sets the alarm to the next moment at which something has to happen by itself. */
+static void worker_set_alarm(struct worker *worker, bool stopping)
+{
+    uint64_t at_ns = UINT64_MAX;
+    if (stopping && !worker->cancelling)
+        at_ns = atomic_load(&worker->line->stop_ns) + worker->line->plan->grace_ns;
+    else if (!stopping)
+        at_ns = earlier(waiting_next_ns(&worker->waiting), line_deadline_ns(worker->line));
+    if (!stopping && worker->holding)
+        at_ns = earlier(at_ns, clock_now_ns() + HOLD_RETRY_NS);
+    if (at_ns == UINT64_MAX)
+        at_ns = 0;
+    if (at_ns != worker->alarm_ns)
+        alarm_set(worker->alarm, at_ns);
+    worker->alarm_ns = at_ns;
+}
+
+static void worker_begin(struct worker *worker)
+{
+    uint64_t start_ns = atomic_load(&worker->line->start_ns);
+    worker->begun = true;
+    worker->cpu_at_start_ns = clock_thread_cpu_ns();
+    for (size_t i = 0; i < worker->slots; i++)
+        slot_free(worker, start_ns);
+}
+
+static void worker_turn(struct worker *worker)
+{
+    if (!worker->begun) {
+        if (!atomic_load(&worker->line->start_ns)) {
+            if (line_stopped(worker->line))
+                loop_stop(worker->loop);
+            return;
+        }
+        worker_begin(worker);
+    }
+    bool stopping = worker_stopping(worker);
+    if (!stopping && worker_start_due(worker))
+        loop_wake(worker->loop);
+    worker_set_alarm(worker, stopping);
+    if (worker_done(worker, stopping))
+        loop_stop(worker->loop);
+}
+
+static void worker_woken(void *arg)
+{
+    worker_turn(arg);
+}
+
+static void worker_alarmed(void *arg)
+{
+    struct worker *worker = arg;
+    worker->alarm_ns = 0;
+    worker_turn(worker);
+}
+
+/* ---- life ---- */
+
+struct worker *worker_new(struct line *line, uint32_t number, const struct http_config *http,
+                          uint64_t body_limit, struct err *err)
+{
+    struct worker *worker = MEM_NEW(struct worker);
+    worker->line = line;
+    worker->number = number;
+    worker->body_limit = body_limit;
+    worker->slots = plan_slots(line->plan, number);
+    worker->free_since = mem_zero(worker->slots, sizeof *worker->free_since);
+    struct http_config config = *http;
+    config.connections = (uint32_t)worker->slots;
+    if (!(worker->loop = loop_new(err)) ||
+        !(worker->alarm = alarm_new(worker->loop, worker_alarmed, worker, err)) ||
+        !(worker->http = http_new(worker->loop, &config, worker_ended, worker, err))) {
+        worker_free(worker);
+        return NULL;
+    }
+    worker->waiter = (struct queue_waiter){.wake = loop_wake, .arg = worker->loop};
+    loop_on_wake(worker->loop, worker_woken, worker);
+    return worker;
+}
+
+void worker_free(struct worker *worker)
+{
+    if (!worker)
+        return;
+    queue_unwatch(worker->line->ready, &worker->waiter);
+    waiting_fini(&worker->waiting);
+    if (worker->http)
+        http_free(worker->http);
+    if (worker->alarm)
+        alarm_free(worker->alarm);
+    if (worker->loop)
+        loop_free(worker->loop);
+    free(worker->free_since);
+    free(worker);
+}
+
+struct line_listener worker_listener(struct worker *worker)
+{
+    return (struct line_listener){.wake = loop_wake, .arg = worker->loop};
+}
+
+void *worker_run(void *arg)
+{
+    struct worker *worker = arg;
+    worker_turn(worker); /* the release may have come before this thread */
+    loop_run(worker->loop);
+    worker->facts.cpu_ns = clock_thread_cpu_ns() - worker->cpu_at_start_ns;
+    worker->facts.loop_lag = loop_lag(worker->loop);
+    if (atomic_fetch_sub(&worker->line->workers_left, 1) == 1)
+        queue_close(worker->line->finished);
+    return NULL;
+}
+
+struct worker_facts worker_facts(const struct worker *worker)
+{
+    return worker->facts;
+}
+
+uint64_t worker_reads(const struct worker *worker)
+{
+    return http_reads(worker->http);
+}

@@ -1,0 +1,26 @@
+/* A worker: an event loop that starts prepared requests in free slots at their time and keeps the
+ * bytes and read marks of the answers. It does not frame, parse, look up, write or wait. */
+#pragma once
+
+#include <pthread.h>
+
+#include "io/http.h"
+#include "run/line.h"
+
+struct worker;
+
+/* Facts of a worker that has ended. Times in ns. */
+struct worker_facts {
+    const struct hist *loop_lag;  /* lives as long as the worker */
+    uint64_t cpu_ns;              /* of its thread, from the release on */
+    uint64_t starved, starved_ns; /* starts that waited because no request was ready */
+    uint64_t held;                /* starts held back because the stations behind were full */
+};
+
+struct worker *worker_new(struct line *line, uint32_t number, const struct http_config *http,
+                          uint64_t body_limit, struct err *err);
+void worker_free(struct worker *worker);
+struct line_listener worker_listener(struct worker *worker);
+void *worker_run(void *worker); /* a thread's function */
+struct worker_facts worker_facts(const struct worker *worker);
+uint64_t worker_reads(const struct worker *worker); /* thread-safe */
