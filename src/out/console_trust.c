@@ -1,0 +1,200 @@
+/* The trust block of the console report: what the run measured about itself, and its verdict. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/units.h"
+#include "out/page.h"
+#include "out/table.h"
+
+static void add(struct table *table, const struct page *page, const char *label, const char *text)
+{
+    char *line = page_line(page, text, SIZE_MAX);
+    table_add(table, label);
+    table_add(table, line);
+    free(line);
+}
+
+static void add_lag(struct table *table, const char *label, double p50, double p99, double max)
+{
+    char a[CELL], b[CELL], c[CELL];
+    table_add(table, label);
+    if (isnan(p50) && isnan(max))
+        table_add(table, "not measured");
+    else
+        table_addf(table, "p50 %s, p99 %s, max %s", units_show_seconds(a, sizeof a, p50),
+                   units_show_seconds(b, sizeof b, p99), units_show_seconds(c, sizeof c, max));
+}
+
+static void add_stamps(struct table *table, const struct trust *trust)
+{
+    char kernel[CELL], user[CELL];
+    units_show_count(kernel, sizeof kernel, trust->reads_kernel);
+    units_show_count(user, sizeof user, trust->reads_user);
+    if (trust->reads_kernel)
+        add_lag(table, "Receive delay", trust->receive_delay_p50, trust->receive_delay_p99,
+                trust->receive_delay_max);
+    table_add(table, "Times stamped by");
+    if (trust->reads_kernel)
+        table_addf(table, "kernel (%s reads), user (%s reads)", kernel, user);
+    else
+        table_addf(table, "user (%s reads): our own clock after each read", user);
+}
+
+static void add_coalesced(struct table *table, const struct summary *whole)
+{
+    if (!whole->events)
+        return;
+    table_add(table, "Events that came together");
+    table_addf(table, "%.1f%% (their times are upper bounds)",
+               100.0 * (double)whole->coalesced_events / (double)whole->events);
+}
+
+static void add_cpu(struct table *table, const struct trust *trust)
+{
+    if (isnan(trust->worker_cpu_share))
+        return;
+    table_add(table, "CPU of the busiest worker");
+    if (isnan(trust->process_cpu_s))
+        table_addf(table, "%.0f%% of one core", 100 * trust->worker_cpu_share);
+    else
+        table_addf(table, "%.0f%% of one core; %.2f s in the whole process",
+                   100 * trust->worker_cpu_share, trust->process_cpu_s);
+}
+
+static void add_concurrency(struct table *table, const struct report *report)
+{
+    char achieved[CELL];
+    const struct trust *trust = &report->trust;
+    table_add(table, "Concurrency");
+    table_addf(table, "%s achieved of %.0f asked, at most %" PRIu32,
+               page_number(achieved, trust->achieved_concurrency, 2, CELL),
+               isnan(trust->asked_concurrency) ? report->whole.facts.asked_concurrency
+                                               : trust->asked_concurrency,
+               report->whole.facts.max_in_flight);
+}
+
+static void add_connections(struct table *table, const struct summary *whole)
+{
+    table_add(table, "Connections");
+    table_addf(table, "%" PRIu64 " of %" PRIu64 " requests on a kept one, %" PRIu64 " resent",
+               whole->reused, whole->scored, whole->resent);
+}
+
+static void add_token_sources(struct table *table, const struct summary *whole)
+{
+    struct buf text;
+    unsigned kinds = 0;
+    buf_init(&text, 1024);
+    for (int i = 0; i < TOKEN_SOURCES; i++) {
+        if (!whole->by_source[i])
+            continue;
+        buf_printf(&text, "%s%s (%" PRIu64 ")", kinds ? ", " : "",
+                   token_source_name((enum token_source)i), whole->by_source[i]);
+        kinds++;
+    }
+    if (kinds > 1)
+        buf_add_text(&text, ": MIXED");
+    if (whole->token_errors)
+        buf_printf(&text, "; parse_responses failed for %" PRIu64, whole->token_errors);
+    char *line = buf_take(&text);
+    table_add(table, "Tokens counted from");
+    table_add(table, *line ? line : "-");
+    free(line);
+}
+
+static void add_data(struct table *table, const struct page *page)
+{
+    const char *source = page->report->facts->data_source;
+    add(table, page, "Data", source && *source ? source : "-");
+}
+
+/* Only what happened. */
+static void add_troubles(struct table *table, const struct page *page)
+{
+    const struct trust *trust = &page->report->trust;
+    const struct summary *whole = &page->report->whole;
+    const struct {
+        const char *label;
+        uint64_t count;
+        const char *remark;
+    } rows[] = {
+        {"Data started again", trust->data_cycles, "times over its end"},
+        {"Malformed data rows", trust->malformed_rows, "passed over"},
+        {"Starts held back", trust->held, "scorers or database behind"},
+        {"Bodies not stored", trust->bodies_left_out, "scorers or database behind"},
+        {"Impossible times", whole->impossible_times, "two times in an order that cannot be"},
+        {"Values beyond the histogram", whole->beyond_range, "left out of percentiles"},
+    };
+    char span[CELL];
+    if (trust->starved) {
+        table_add(table, "Starts without a request ready");
+        table_addf(table, "%" PRIu64 ", %s in all", trust->starved,
+                   units_show_seconds(span, sizeof span, trust->starved_s));
+    }
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (!rows[i].count)
+            continue;
+        table_add(table, rows[i].label);
+        table_addf(table, "%" PRIu64 " (%s)", rows[i].count, rows[i].remark);
+    }
+}
+
+static void add_warnings(struct table *table, const struct page *page)
+{
+    const char *log = page->report->facts->log_path;
+    struct buf text;
+    buf_init(&text, 1 << 16);
+    buf_printf(&text, "%" PRIu64, page->report->trust.warnings);
+    if (log && *log)
+        buf_printf(&text, " (log: %s)", log);
+    char *line = buf_take(&text);
+    add(table, page, "Warnings", line);
+    free(line);
+}
+
+static void reason(const struct page *page, const char *sentence, bool remark)
+{
+    struct buf text;
+    buf_init(&text, 1024);
+    buf_printf(&text, "%s %s", remark ? "note:" : "-", sentence);
+    char *line = buf_take(&text);
+    page_paragraph(page, 2, line);
+    free(line);
+}
+
+static void verdict(const struct page *page)
+{
+    const struct verdict *found = &page->report->verdict;
+    const char *colour = found->sound ? "\x1b[32m" : "\x1b[33m";
+    fprintf(page->out, "\nVerdict: %s%s%s\n", page->colour ? colour : "",
+            found->sound ? "sound" : "not sound", page->colour ? "\x1b[0m" : "");
+    for (size_t i = 0; i < found->count && i < VERDICT_REASONS; i++)
+        reason(page, found->reason[i], found->remark[i]);
+}
+
+void console_trust(const struct page *page)
+{
+    const struct report *report = page->report;
+    const struct trust *trust = &report->trust;
+    struct table *table = table_new("ll");
+    add_lag(table, "Loop lag", trust->loop_lag_p50, trust->loop_lag_p99, trust->loop_lag_max);
+    add_lag(table, "Schedule lag", trust->schedule_lag_p50, trust->schedule_lag_p99,
+            trust->schedule_lag_max);
+    add_stamps(table, trust);
+    add_coalesced(table, &report->whole);
+    add_cpu(table, trust);
+    add_concurrency(table, report);
+    add_connections(table, &report->whole);
+    add_token_sources(table, &report->whole);
+    add_data(table, page);
+    add_troubles(table, page);
+    add_warnings(table, page);
+    add(table, page, "Run ended", run_end_sentence(report->end));
+    if (report->stop_reason)
+        add(table, page, "", report->stop_reason);
+    page_heading(page, "Trust");
+    table_draw(table, false, page->out);
+    table_free(table);
+    verdict(page);
+}

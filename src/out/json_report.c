@@ -1,0 +1,303 @@
+#include "out/json_report.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "model/report.h"
+#include "out/parts.h"
+
+enum { SCHEMA_VERSION = 1 };
+
+static void add_text(cJSON *object, const char *key, struct secrets *secrets, const char *text)
+{
+    cJSON_AddItemToObject(object, key, part_text(secrets, text));
+}
+
+static void add_count(cJSON *object, const char *key, uint64_t count)
+{
+    cJSON_AddNumberToObject(object, key, (double)count);
+}
+
+/* Seconds from `from` to `to`; null where either never was. */
+static void add_span(cJSON *object, const char *key, uint64_t from, uint64_t to)
+{
+    double seconds = from && to >= from ? clock_seconds(to - from) : (double)NAN;
+    cJSON_AddNumberToObject(object, key, seconds);
+}
+
+static cJSON *run_json(const struct run_facts *facts, struct secrets *secrets)
+{
+    const struct {
+        const char *key, *text;
+    } texts[] = {
+        {"name", facts->name}, {"version", facts->version}, {"libraries", facts->libraries},
+        {"host", facts->host}, {"url", facts->url},         {"model", facts->model},
+        {"api", facts->api},   {"dataset", facts->dataset}, {"data_source", facts->data_source},
+    };
+    cJSON *run = cJSON_CreateObject();
+    char started[64];
+    clock_format(started, sizeof started, "%Y-%m-%dT%H:%M:%S%z", facts->started_wall_ns);
+    add_text(run, "started", secrets, started);
+    cJSON_AddNumberToObject(run, "started_unix", clock_seconds(facts->started_wall_ns));
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        add_text(run, texts[i].key, secrets, texts[i].text);
+    return run;
+}
+
+static cJSON *end_json(const struct report *report, struct secrets *secrets)
+{
+    cJSON *end = cJSON_CreateObject();
+    add_text(end, "reason", secrets, run_end_name(report->end));
+    add_text(end, "sentence", secrets, run_end_sentence(report->end));
+    add_text(end, "stop_reason", secrets, report->stop_reason);
+    return end;
+}
+
+static cJSON *counts_json(const struct summary *whole)
+{
+    cJSON *counts = cJSON_CreateObject();
+    add_count(counts, "due", whole->facts.due);
+    add_count(counts, "ok", whole->ok);
+    add_count(counts, "failed", whole->failed);
+    add_count(counts, "cancelled", whole->cancelled);
+    add_count(counts, "not_started", whole->facts.not_started);
+    add_count(counts, "streamed", whole->streamed);
+    add_count(counts, "plain", whole->plain);
+    add_count(counts, "resent", whole->resent);
+    add_count(counts, "reused", whole->reused);
+    add_count(counts, "impossible_times", whole->impossible_times);
+    add_count(counts, "beyond_range", whole->beyond_range);
+    cJSON *by_outcome = cJSON_AddObjectToObject(counts, "by_outcome");
+    for (int i = 0; i < OUTCOME_COUNT; i++)
+        add_count(by_outcome, outcome_name((enum outcome)i), whole->by_outcome[i]);
+    return counts;
+}
+
+static cJSON *tokens_json(const struct summary *whole)
+{
+    cJSON *tokens = cJSON_CreateObject();
+    cJSON_AddNumberToObject(tokens, "prompt", (double)whole->prompt_tokens);
+    cJSON_AddNumberToObject(tokens, "completion", (double)whole->completion_tokens);
+    cJSON_AddNumberToObject(tokens, "cached", (double)whole->cached_tokens);
+    cJSON_AddNumberToObject(tokens, "reasoning", (double)whole->reasoning_tokens);
+    add_count(tokens, "text_chars", whole->text_chars);
+    add_count(tokens, "errors", whole->token_errors);
+    cJSON *sources = cJSON_AddObjectToObject(tokens, "sources");
+    for (int i = 0; i < TOKEN_SOURCES; i++)
+        add_count(sources, token_source_name((enum token_source)i), whole->by_source[i]);
+    return tokens;
+}
+
+static cJSON *events_json(const struct summary *whole)
+{
+    cJSON *events = cJSON_CreateObject();
+    add_count(events, "all", whole->events);
+    add_count(events, "with_text", whole->text_events);
+    add_count(events, "coalesced", whole->coalesced_events);
+    add_count(events, "reads", whole->reads);
+    add_count(events, "answer_bytes", whole->answer_bytes);
+    add_count(events, "gaps", whole->gaps);
+    add_count(events, "coalesced_gaps", whole->coalesced_gaps);
+    return events;
+}
+
+static cJSON *window_json(const struct summary *whole)
+{
+    const struct stage_facts *facts = &whole->facts;
+    cJSON *window = cJSON_CreateObject();
+    cJSON_AddNumberToObject(window, "seconds", whole->window_s);
+    add_span(window, "last_start_s", facts->window_start_ns, facts->last_start_ns);
+    add_span(window, "drain_s", facts->window_end_ns, facts->drain_end_ns);
+    return window;
+}
+
+/* NAN and infinities become null. */
+static cJSON *metric_json(const struct summary_metric *metric, bool stage)
+{
+    cJSON *object = cJSON_CreateObject();
+    if (stage) {
+        cJSON_AddNumberToObject(object, "value", metric->present ? metric->value[STAT_MEAN] : NAN);
+        return object;
+    }
+    cJSON_AddNumberToObject(object, "n", metric->present ? metric->value[STAT_COUNT_N] : 0);
+    for (int i = STAT_COUNT_N + 1; i < STATISTICS; i++)
+        cJSON_AddNumberToObject(object, statistic_name((enum statistic)i),
+                                metric->present ? metric->value[i] : NAN);
+    cJSON_AddItemToObject(object, "exact",
+                          metric->present ? cJSON_CreateBool(metric->exact) : cJSON_CreateNull());
+    return object;
+}
+
+static cJSON *metrics_json(const struct summary *summary)
+{
+    cJSON *metrics = cJSON_CreateObject();
+    for (size_t i = 0; i < METRIC_COUNT; i++)
+        cJSON_AddItemToObject(metrics, metric_at(i)->name,
+                              metric_json(&summary->metric[i], i >= METRIC_SAMPLED));
+    return metrics;
+}
+
+static cJSON *steady_json(const struct report *report)
+{
+    const struct summary *steady = &report->steady;
+    if (!steady->facts.steady_start_ns)
+        return cJSON_CreateNull();
+    cJSON *object = cJSON_CreateObject();
+    cJSON_AddNumberToObject(object, "seconds", steady->window_s);
+    add_span(object, "from_s", report->whole.facts.window_start_ns, steady->facts.steady_start_ns);
+    add_count(object, "ok", steady->ok);
+    add_count(object, "failed", steady->failed);
+    add_count(object, "cancelled", steady->cancelled);
+    cJSON_AddItemToObject(object, "metrics", metrics_json(steady));
+    return object;
+}
+
+static cJSON *errors_json(const struct report *report, struct secrets *secrets)
+{
+    cJSON *errors = cJSON_CreateArray();
+    for (int i = OUTCOME_OK + 1; i < OUTCOME_CANCELLED; i++) {
+        if (!report->whole.by_outcome[i])
+            continue;
+        const char *name = outcome_name((enum outcome)i);
+        cJSON *error = cJSON_CreateObject();
+        add_text(error, "outcome", secrets, name);
+        add_count(error, "count", report->whole.by_outcome[i]);
+        add_text(error, "example", secrets, part_example(&report->first_errors, name));
+        cJSON_AddItemToArray(errors, error);
+    }
+    return errors;
+}
+
+static cJSON *verdict_json(const struct verdict *verdict, struct secrets *secrets)
+{
+    cJSON *object = part_verdict(verdict, secrets);
+    cJSON_AddBoolToObject(object, "sound", verdict->sound);
+    return object;
+}
+
+/* Null: infinite, or nothing to tell. */
+static cJSON *felt_metric_json(const struct summary_metric *felt)
+{
+    cJSON *object = cJSON_CreateObject();
+    for (enum statistic i = STAT_P1; i < STATISTICS; i++)
+        cJSON_AddNumberToObject(object, statistic_name(i), felt->value[i]);
+    return object;
+}
+
+static cJSON *felt_json(const struct summary *whole)
+{
+    if (!whole->felt_latency.present)
+        return cJSON_CreateNull();
+    cJSON *felt = cJSON_CreateObject();
+    cJSON_AddItemToObject(felt, metric_at(METRIC_LATENCY)->name,
+                          felt_metric_json(&whole->felt_latency));
+    cJSON_AddItemToObject(felt, metric_at(METRIC_TTFT)->name,
+                          whole->felt_ttft.present ? felt_metric_json(&whole->felt_ttft)
+                                                   : cJSON_CreateNull());
+    return felt;
+}
+
+static cJSON *report_json(const struct report *report, struct secrets *secrets)
+{
+    cJSON *root = cJSON_CreateObject();
+    cJSON_AddNumberToObject(root, "schema_version", SCHEMA_VERSION);
+    cJSON_AddItemToObject(root, "run", run_json(report->facts, secrets));
+    cJSON_AddItemToObject(root, "options", part_options(report->facts->options, secrets));
+    cJSON_AddItemToObject(root, "end", end_json(report, secrets));
+    cJSON_AddBoolToObject(root, "interrupted", report->interrupted);
+    cJSON_AddItemToObject(root, "counts", counts_json(&report->whole));
+    cJSON_AddItemToObject(root, "tokens", tokens_json(&report->whole));
+    cJSON_AddItemToObject(root, "events", events_json(&report->whole));
+    cJSON_AddItemToObject(root, "window", window_json(&report->whole));
+    cJSON_AddItemToObject(root, "metrics", metrics_json(&report->whole));
+    cJSON_AddItemToObject(root, "felt", felt_json(&report->whole));
+    cJSON_AddItemToObject(root, "steady", steady_json(report));
+    cJSON_AddItemToObject(root, "errors", errors_json(report, secrets));
+    cJSON_AddItemToObject(root, "trust", part_trust(&report->trust));
+    cJSON_AddItemToObject(root, "verdict", verdict_json(&report->verdict, secrets));
+    add_text(root, "database", secrets, report->facts->db_path);
+    add_text(root, "log", secrets, report->facts->log_path);
+    return root;
+}
+
+void json_report(const struct report *report, struct secrets *secrets, struct buf *out)
+{
+    cJSON *root = report_json(report, secrets);
+    char *text = cJSON_Print(root);
+    buf_add_text(out, text ? text : "null");
+    buf_add_char(out, '\n');
+    cJSON_free(text);
+    cJSON_Delete(root);
+}
+
+static bool write_all(int fd, struct span text)
+{
+    while (text.len) {
+        ssize_t wrote = write(fd, text.data, text.len);
+        if (wrote < 0 && errno == EINTR)
+            continue;
+        if (wrote < 0)
+            return false;
+        text = span_of(text.data + wrote, text.len - (size_t)wrote);
+    }
+    return true;
+}
+
+/* To what is no ordinary file (a pipe, /dev/stdout): it cannot be replaced, only written to. */
+static bool write_into(const char *path, struct span text, struct err *err)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    bool ok = fd >= 0 && write_all(fd, text);
+    if (!ok)
+        err_set(err, "cannot write the report to %s: %s", path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
+static bool write_beside(const char *path, struct span text, struct err *err)
+{
+    char *beside = mem_printf("%s.%ld.tmp", path, (long)getpid());
+    int fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    bool ok = fd >= 0 && write_all(fd, text);
+    if (fd >= 0 && close(fd) != 0)
+        ok = false;
+    ok = ok && rename(beside, path) == 0;
+    if (!ok) {
+        err_set(err, "cannot write the report to %s: %s", path, strerror(errno));
+        if (fd >= 0)
+            unlink(beside);
+    }
+    free(beside);
+    return ok;
+}
+
+bool json_report_write(const struct report *report, struct secrets *secrets, const char *path,
+                       struct err *err)
+{
+    struct buf text;
+    struct stat there;
+    bool ok = false;
+    buf_init(&text, SIZE_MAX);
+    json_report(report, secrets, &text);
+    if (strcmp(path, "-") == 0) {
+        fflush(stdout);
+        ok = write_all(STDOUT_FILENO, buf_span(&text));
+        if (!ok)
+            err_set(err, "cannot write the report to stdout: %s", strerror(errno));
+    } else if (stat(path, &there) == 0 && !S_ISREG(there.st_mode)) {
+        ok = write_into(path, buf_span(&text), err);
+    } else {
+        ok = write_beside(path, buf_span(&text), err);
+    }
+    buf_fini(&text);
+    return ok;
+}

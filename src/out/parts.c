@@ -1,0 +1,162 @@
+#include "out/parts.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "wire/json.h"
+
+static cJSON *text_of_span(struct secrets *secrets, struct span text)
+{
+    struct buf hidden, quoted;
+    buf_init(&hidden, SIZE_MAX);
+    buf_init(&quoted, SIZE_MAX);
+    if (secrets && secrets_found(secrets, text)) {
+        secrets_hide(secrets, text, &hidden);
+        text = buf_span(&hidden);
+    }
+    json_write_string(&quoted, text);
+    char *raw = buf_take(&quoted);
+    cJSON *item = cJSON_CreateRaw(raw);
+    free(raw);
+    buf_fini(&hidden);
+    return item;
+}
+
+cJSON *part_text(struct secrets *secrets, const char *text)
+{
+    return text && *text ? text_of_span(secrets, span_text(text)) : cJSON_CreateNull();
+}
+
+/* A URL may carry a password or a token that nobody registered as a secret. */
+static cJSON *option_text(struct secrets *secrets, const char *text)
+{
+    char *url = secrets && strstr(text, "://") ? secrets_url(secrets, text) : NULL;
+    cJSON *item = text_of_span(secrets, span_text(url ? url : text));
+    free(url);
+    return item;
+}
+
+static cJSON *option_list(struct secrets *secrets, const struct list *list)
+{
+    cJSON *items = cJSON_CreateArray();
+    for (size_t i = 0; i < list->count; i++)
+        cJSON_AddItemToArray(items, option_text(secrets, list->items[i]));
+    return items;
+}
+
+static cJSON *option_shown(const struct opt_set *options, const struct opt_row *row,
+                           struct secrets *secrets, bool raw)
+{
+    struct buf shown;
+    buf_init(&shown, SIZE_MAX);
+    opt_show(options, row, &shown);
+    char *text = buf_take(&shown);
+    cJSON *item = raw ? cJSON_CreateRaw(text) : option_text(secrets, text);
+    free(text);
+    return item;
+}
+
+static cJSON *option_value(const struct opt_set *options, const struct opt_row *row,
+                           struct secrets *secrets)
+{
+    const void *field = opt_field(options, row);
+    if (row->secret)
+        return option_shown(options, row, secrets, false);
+    switch (row->type->kind) {
+    case OPT_KIND_FLAG: return cJSON_CreateBool(*(const bool *)field);
+    case OPT_KIND_LIST: return option_list(secrets, field);
+    case OPT_KIND_INTEGER: /* exact beyond 2^53 */
+        if (row->type == &opt_integer)
+            return option_shown(options, row, secrets, true);
+        return cJSON_CreateNumber(row->type->number(field));
+    case OPT_KIND_NUMBER: return cJSON_CreateNumber(row->type->number(field));
+    case OPT_KIND_TEXT: break;
+    }
+    return option_shown(options, row, secrets, false);
+}
+
+static char *option_key(const char *name)
+{
+    char *key = mem_text(name);
+    for (char *at = key; *at; at++)
+        if (*at == '-')
+            *at = '_';
+    return key;
+}
+
+cJSON *part_options(const struct opt_set *options, struct secrets *secrets)
+{
+    cJSON *object = cJSON_CreateObject();
+    for (size_t i = 0; options && i < options->count; i++) {
+        const struct opt_row *row = &options->rows[i];
+        if (opt_origin(options, row) == OPT_UNSET)
+            continue;
+        char *key = option_key(row->name);
+        cJSON_AddItemToObject(object, key, option_value(options, row, secrets));
+        free(key);
+    }
+    return object;
+}
+
+static void add_lag(cJSON *object, const char *name, double p50, double p99, double max)
+{
+    cJSON *lag = cJSON_AddObjectToObject(object, name);
+    cJSON_AddNumberToObject(lag, "p50", p50);
+    cJSON_AddNumberToObject(lag, "p99", p99);
+    cJSON_AddNumberToObject(lag, "max", max);
+}
+
+cJSON *part_trust(const struct trust *trust)
+{
+    const struct {
+        const char *key;
+        double value;
+    } numbers[] = {
+        {"reads_kernel", (double)trust->reads_kernel},
+        {"reads_user", (double)trust->reads_user},
+        {"worker_cpu_share", trust->worker_cpu_share},
+        {"process_cpu_s", trust->process_cpu_s},
+        {"starved", (double)trust->starved},
+        {"starved_s", trust->starved_s},
+        {"held", (double)trust->held},
+        {"bodies_left_out", (double)trust->bodies_left_out},
+        {"data_cycles", (double)trust->data_cycles},
+        {"malformed_rows", (double)trust->malformed_rows},
+        {"asked_concurrency", trust->asked_concurrency},
+        {"achieved_concurrency", trust->achieved_concurrency},
+        {"warnings", (double)trust->warnings},
+    };
+    cJSON *object = cJSON_CreateObject();
+    add_lag(object, "loop_lag", trust->loop_lag_p50, trust->loop_lag_p99, trust->loop_lag_max);
+    add_lag(object, "schedule_lag", trust->schedule_lag_p50, trust->schedule_lag_p99,
+            trust->schedule_lag_max);
+    add_lag(object, "receive_delay", trust->receive_delay_p50, trust->receive_delay_p99,
+            trust->receive_delay_max);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        cJSON_AddNumberToObject(object, numbers[i].key, numbers[i].value);
+    return object;
+}
+
+cJSON *part_verdict(const struct verdict *verdict, struct secrets *secrets)
+{
+    cJSON *object = cJSON_CreateObject();
+    cJSON *reasons = cJSON_AddArrayToObject(object, "reasons");
+    cJSON *remarks = cJSON_AddArrayToObject(object, "remarks");
+    for (size_t i = 0; i < verdict->count && i < VERDICT_REASONS; i++)
+        cJSON_AddItemToArray(verdict->remark[i] ? remarks : reasons,
+                             part_text(secrets, verdict->reason[i]));
+    return object;
+}
+
+const char *part_example(const struct list *examples, const char *outcome)
+{
+    size_t len = strlen(outcome);
+    for (size_t i = 0; i < examples->count; i++) {
+        const char *text = examples->items[i];
+        if (strncmp(text, outcome, len) == 0 && strncmp(text + len, ": ", 2) == 0)
+            return text + len + 2;
+    }
+    return NULL;
+}

@@ -1,0 +1,248 @@
+#include "out/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/embedded.h"
+#include "base/mem.h"
+#include "out/store_rows.h"
+
+/* A batch is committed when it has so many rows or bytes, or is so old. */
+enum { BATCH_ROWS = 512, BATCH_BYTES = 8 << 20 };
+#define BATCH_AGE_NS (250 * NS_PER_MS)
+
+struct store {
+    char *path;
+    struct rows rows;
+    bool open_batch;
+    uint64_t batch_start_ns;
+    size_t batch_rows, batch_bytes;
+    double next_interval_s; /* elapsed time at which the next interval row is due */
+    struct live last_live;  /* the newest tick, for the last, incomplete second */
+    bool last_written;
+    bool broken;
+    struct err why; /* the first failure */
+};
+
+/* ---- opening ------------------------------------------------------------------------------------
+ */
+
+/* mkdir -p of the folder that `path` stands in. */
+static bool make_folders(const char *path, struct err *err)
+{
+    char *folder = mem_text(path);
+    bool ok = true;
+    for (char *slash = strchr(folder + 1, '/'); ok && slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        ok = mkdir(folder, 0777) == 0 || errno == EEXIST;
+        if (!ok)
+            err_set(err, "cannot create the folder %s: %s", folder, strerror(errno));
+        *slash = '/';
+    }
+    free(folder);
+    return ok;
+}
+
+/* Claims the name: two runs at the same moment cannot both have it. */
+static bool create_file(const char *path, struct err *err)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd < 0 && errno == EEXIST)
+        return err_set(err, "the database %s exists; choose another --name or remove it", path);
+    if (fd < 0)
+        return err_set(err, "cannot create the database %s: %s", path, strerror(errno));
+    close(fd);
+    return true;
+}
+
+static bool execute(struct store *store, const char *sql)
+{
+    return sqlite3_exec(store->rows.db, sql, NULL, NULL, NULL) == SQLITE_OK;
+}
+
+static bool set_up(struct store *store, const struct run_facts *facts)
+{
+    const struct embedded_file *schema =
+        embedded_find(embedded_sql_files, embedded_sql_file_count, "schema.sql");
+    sqlite3_busy_timeout(store->rows.db, 2000); /* somebody else writes to the file */
+    return schema && execute(store, "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; BEGIN") &&
+           execute(store, (const char *)schema->data) && rows_run(&store->rows, facts) &&
+           execute(store, "COMMIT") && rows_prepare(&store->rows);
+}
+
+static void free_store(struct store *store)
+{
+    rows_fini(&store->rows);
+    sqlite3_close(store->rows.db);
+    free(store->path);
+    free(store);
+}
+
+static void remove_files(const char *path)
+{
+    static const char *const endings[] = {"", "-wal", "-shm", "-journal"};
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        char *name = mem_printf("%s%s", path, endings[i]);
+        unlink(name);
+        free(name);
+    }
+}
+
+struct store *store_open(const char *path, const struct run_facts *facts, struct secrets *secrets,
+                         struct err *err)
+{
+    if (!make_folders(path, err) || !create_file(path, err))
+        return NULL;
+    struct store *store = MEM_NEW(struct store);
+    store->path = mem_text(path);
+    store->next_interval_s = 1;
+    store->rows.secrets = secrets;
+    store->rows.wall_offset_ns = (int64_t)(clock_wall_ns() - clock_now_ns());
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
+    if (sqlite3_open_v2(path, &store->rows.db, flags, NULL) == SQLITE_OK && set_up(store, facts))
+        return store;
+    err_set(err, "cannot write the database %s: %s", path, sqlite3_errmsg(store->rows.db));
+    free_store(store);
+    remove_files(path);
+    return NULL;
+}
+
+/* ---- while the run goes on ----------------------------------------------------------------------
+ */
+
+/* Gives the batch up and remembers why; from here on nothing is written. */
+static bool fail(struct store *store, struct err *err)
+{
+    if (!store->broken) {
+        err_set(&store->why,
+                "cannot write to the database %s: %s; it ends here, without the %zu results since "
+                "the last commit",
+                store->path, sqlite3_errmsg(store->rows.db), store->batch_rows);
+        if (!sqlite3_get_autocommit(store->rows.db))
+            execute(store, "ROLLBACK");
+        store->broken = true;
+        store->open_batch = false;
+    }
+    return err_set(err, "%s", store->why.text);
+}
+
+static bool begin(struct store *store)
+{
+    if (store->open_batch)
+        return true;
+    store->batch_start_ns = clock_now_ns();
+    store->batch_rows = store->batch_bytes = 0;
+    store->open_batch = execute(store, "BEGIN");
+    return store->open_batch;
+}
+
+static bool commit(struct store *store)
+{
+    if (!store->open_batch)
+        return true;
+    store->open_batch = !execute(store, "COMMIT");
+    return !store->open_batch;
+}
+
+static bool batch_is_due(const struct store *store)
+{
+    return store->batch_rows >= BATCH_ROWS || store->batch_bytes >= BATCH_BYTES ||
+           clock_now_ns() - store->batch_start_ns >= BATCH_AGE_NS;
+}
+
+static bool commit_if_due(struct store *store)
+{
+    return !store->open_batch || !batch_is_due(store) || commit(store);
+}
+
+static bool take_sample(void *self, const struct sample *sample, bool with_bodies, struct err *err)
+{
+    struct store *store = self;
+    if (store->broken)
+        return fail(store, err);
+    bool ok = begin(store);
+    store->batch_rows++;
+    store->batch_bytes += sample_bytes(sample);
+    ok = ok && rows_result(&store->rows, sample, with_bodies) && commit_if_due(store);
+    return ok || fail(store, err);
+}
+
+static bool write_interval(struct store *store)
+{
+    if (store->last_written)
+        return true;
+    store->last_written = true;
+    return begin(store) && rows_interval(&store->rows, &store->last_live);
+}
+
+static bool take_tick(void *self, const struct live *live, struct err *err)
+{
+    struct store *store = self;
+    if (store->broken)
+        return fail(store, err);
+    store->last_live = *live;
+    store->last_written = false;
+    bool ok = true;
+    if (live->elapsed_s >= store->next_interval_s) {
+        store->next_interval_s = (double)(uint64_t)live->elapsed_s + 1;
+        ok = write_interval(store);
+    }
+    return (ok && commit_if_due(store)) || fail(store, err);
+}
+
+/* ---- the end ------------------------------------------------------------------------------------
+ */
+
+static bool write_end(struct store *store, const struct report *report)
+{
+    bool steady = report->steady.facts.steady_start_ns != 0;
+    return begin(store) && (store->last_live.elapsed_s <= 0 || write_interval(store)) &&
+           rows_stage(&store->rows, &report->whole) &&
+           rows_summary(&store->rows, "whole", &report->whole) &&
+           (!steady || rows_summary(&store->rows, "steady", &report->steady)) &&
+           rows_end(&store->rows, report) && commit(store);
+}
+
+static bool take_end(void *self, const struct report *report, struct err *err)
+{
+    struct store *store = self;
+    return (!store->broken && write_end(store, report)) || fail(store, err);
+}
+
+struct sink store_sink(struct store *store)
+{
+    return (struct sink){
+        .name = "database",
+        .self = store,
+        .sample = take_sample,
+        .tick = take_tick,
+        .end = take_end,
+    };
+}
+
+bool store_close(struct store *store, struct err *err)
+{
+    if (!store)
+        return true;
+    bool ok = (!store->broken && commit(store)) || fail(store, err);
+    rows_fini(&store->rows);
+    /* So that one plain file remains. While another program reads the database this cannot be done;
+     * then the file stays in WAL mode, as valid as before. */
+    if (ok) {
+        sqlite3_busy_timeout(store->rows.db, 100);
+        execute(store, "PRAGMA wal_checkpoint(TRUNCATE)");
+        execute(store, "PRAGMA journal_mode=DELETE");
+    }
+    free_store(store);
+    return ok;
+}
+
+const char *store_library(void)
+{
+    return "SQLite/" SQLITE_VERSION;
+}

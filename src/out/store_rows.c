@@ -1,0 +1,514 @@
+#include "out/store_rows.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "out/bind.h"
+#include "out/events_json.h"
+#include "out/parts.h"
+
+/* SQLite takes rows of up to 10^9 bytes. Beyond these a row is stored without its bodies, or
+ * without a list. */
+enum { REQUEST_LIMIT = 100000000, RESPONSES_LIMIT = 200000000, LIST_LIMIT = 150000000 };
+
+/* One exchange on its way into the table `result`. */
+struct row {
+    const struct rows *rows;
+    const struct sample *sample;
+    const struct exchange *exchange;
+    bool bodies; /* request, responses and text are stored */
+    struct bind bind;
+};
+
+static double wall_s(const struct row *row, uint64_t ns)
+{
+    return ns ? (double)((int64_t)ns + row->rows->wall_offset_ns) / 1e9 : (double)NAN;
+}
+
+static void put_stage(struct row *row)
+{
+    bind_integer(&row->bind, row->exchange->request->stage);
+}
+
+static void put_arrival(struct row *row)
+{
+    bind_count(&row->bind, row->exchange->request->index);
+}
+
+static void put_body(struct row *row, const char *data, size_t len)
+{
+    bind_bytes(&row->bind, span_of(row->bodies ? data : NULL, len));
+}
+
+static void put_request(struct row *row)
+{
+    put_body(row, row->exchange->request->body, row->exchange->request->body_len);
+}
+
+static void put_responses(struct row *row)
+{
+    put_body(row, row->sample->responses, row->sample->responses_len);
+}
+
+static void put_answer(struct row *row)
+{
+    bind_text(&row->bind, row->bodies ? row->sample->text : NULL);
+}
+
+static void put_left_out(struct row *row)
+{
+    bind_integer(&row->bind, !row->bodies);
+}
+
+static void put_success(struct row *row)
+{
+    bind_integer(&row->bind, row->sample->outcome == OUTCOME_OK);
+}
+
+static void put_outcome(struct row *row)
+{
+    bind_text(&row->bind, outcome_name(row->sample->outcome));
+}
+
+static void put_error(struct row *row)
+{
+    bind_text(&row->bind, row->sample->error);
+}
+
+static void put_status(struct row *row)
+{
+    bind_ns(&row->bind, row->exchange->status > 0 ? (uint64_t)row->exchange->status : 0);
+}
+
+static void put_start_time(struct row *row)
+{
+    bind_number(&row->bind, wall_s(row, events_origin_ns(row->exchange)));
+}
+
+static void put_completed_time(struct row *row)
+{
+    bind_number(&row->bind, wall_s(row, row->exchange->end_ns));
+}
+
+static void put_metric(struct row *row, enum metric_id id)
+{
+    bind_number(&row->bind, metric_value(metric_at(id), row->sample));
+}
+
+static void put_latency(struct row *row)
+{
+    put_metric(row, METRIC_LATENCY);
+}
+
+static void put_first_chunk_latency(struct row *row)
+{
+    put_metric(row, METRIC_TTFC);
+}
+
+static void put_n_chunks(struct row *row)
+{
+    bind_count(&row->bind, row->sample->data_events);
+}
+
+/* A list that passed the ceiling is no JSON any more. */
+static void put_list(struct row *row, struct buf *list)
+{
+    if (list->full) {
+        buf_fini(list);
+        bind_null(&row->bind);
+    } else {
+        bind_taken(&row->bind, list);
+    }
+}
+
+static void put_chunk_times(struct row *row)
+{
+    struct buf list;
+    buf_init(&list, LIST_LIMIT);
+    events_chunk_times(row->sample, row->rows->wall_offset_ns, &list);
+    put_list(row, &list);
+}
+
+static void put_events(struct row *row)
+{
+    struct buf list;
+    buf_init(&list, LIST_LIMIT);
+    events_json(row->sample, &list);
+    put_list(row, &list);
+}
+
+static void put_prompt_tokens(struct row *row)
+{
+    bind_known(&row->bind, row->sample->prompt_tokens);
+}
+
+static void put_completion_tokens(struct row *row)
+{
+    bind_known(&row->bind, row->sample->completion_tokens);
+}
+
+static void put_cached_tokens(struct row *row)
+{
+    bind_known(&row->bind, row->sample->cached_tokens);
+}
+
+static void put_reasoning_tokens(struct row *row)
+{
+    bind_known(&row->bind, row->sample->reasoning_tokens);
+}
+
+static void put_prompt_source(struct row *row)
+{
+    bind_text(&row->bind, token_source_name(row->sample->prompt_source));
+}
+
+static void put_completion_source(struct row *row)
+{
+    bind_text(&row->bind, token_source_name(row->sample->completion_source));
+}
+
+static void put_token_error(struct row *row)
+{
+    bind_text(&row->bind, row->sample->token_error);
+}
+
+static void put_finish_reason(struct row *row)
+{
+    bind_text(&row->bind, row->sample->finish_reason);
+}
+
+static void put_streamed(struct row *row)
+{
+    bind_integer(&row->bind, row->sample->streamed);
+}
+
+static void put_text_chars(struct row *row)
+{
+    bind_count(&row->bind, row->sample->text_chars);
+}
+
+static void put_text_events(struct row *row)
+{
+    bind_count(&row->bind, row->sample->text_events);
+}
+
+static void put_reused(struct row *row)
+{
+    bind_integer(&row->bind, row->exchange->reused);
+}
+
+static void put_resent(struct row *row)
+{
+    bind_integer(&row->bind, row->exchange->resent);
+}
+
+static void put_worker(struct row *row)
+{
+    bind_integer(&row->bind, row->exchange->worker);
+}
+
+/* Columns of `result` but id; a time stands at an offset in the exchange or in the sample. */
+struct column {
+    const char *name;
+    void (*put)(struct row *row); /* NULL: one of the times below */
+    size_t exchange_ns, sample_ns;
+};
+
+#define EXCHANGE_NS(field) .exchange_ns = offsetof(struct exchange, field)
+#define SAMPLE_NS(field) .sample_ns = offsetof(struct sample, field)
+
+static const struct column result_columns[] = {
+    {.name = "stage", .put = put_stage},
+    {.name = "arrival", .put = put_arrival},
+    {.name = "request", .put = put_request},
+    {.name = "response_messages", .put = put_responses},
+    {.name = "text", .put = put_answer},
+    {.name = "bodies_left_out", .put = put_left_out},
+    {.name = "success", .put = put_success},
+    {.name = "outcome", .put = put_outcome},
+    {.name = "error", .put = put_error},
+    {.name = "status", .put = put_status},
+    {.name = "start_time", .put = put_start_time},
+    {.name = "completed_time", .put = put_completed_time},
+    {.name = "latency", .put = put_latency},
+    {.name = "first_chunk_latency", .put = put_first_chunk_latency},
+    {.name = "n_chunks", .put = put_n_chunks},
+    {.name = "chunk_times", .put = put_chunk_times},
+    {.name = "prompt_tokens", .put = put_prompt_tokens},
+    {.name = "completion_tokens", .put = put_completion_tokens},
+    {.name = "cached_tokens", .put = put_cached_tokens},
+    {.name = "reasoning_tokens", .put = put_reasoning_tokens},
+    {.name = "prompt_source", .put = put_prompt_source},
+    {.name = "completion_source", .put = put_completion_source},
+    {.name = "token_error", .put = put_token_error},
+    {.name = "finish_reason", .put = put_finish_reason},
+    {.name = "streamed", .put = put_streamed},
+    {.name = "text_chars", .put = put_text_chars},
+    {.name = "text_events", .put = put_text_events},
+    {.name = "events", .put = put_events},
+    {.name = "due_ns", EXCHANGE_NS(due_ns)},
+    {.name = "started_ns", EXCHANGE_NS(started_ns)},
+    {.name = "connected_ns", EXCHANGE_NS(connected_ns)},
+    {.name = "tls_done_ns", EXCHANGE_NS(tls_done_ns)},
+    {.name = "sent_ns", EXCHANGE_NS(sent_ns)},
+    {.name = "first_byte_ns", EXCHANGE_NS(first_byte_ns)},
+    {.name = "headers_ns", EXCHANGE_NS(headers_ns)},
+    {.name = "first_chunk_ns", SAMPLE_NS(first_chunk_ns)},
+    {.name = "first_token_ns", SAMPLE_NS(first_token_ns)},
+    {.name = "first_answer_ns", SAMPLE_NS(first_answer_ns)},
+    {.name = "last_token_ns", SAMPLE_NS(last_token_ns)},
+    {.name = "end_ns", EXCHANGE_NS(end_ns)},
+    {.name = "reused", .put = put_reused},
+    {.name = "resent", .put = put_resent},
+    {.name = "worker", .put = put_worker},
+};
+enum { RESULT_COLUMNS = sizeof result_columns / sizeof *result_columns };
+
+static sqlite3_stmt *prepare(const struct rows *rows, const char *sql)
+{
+    sqlite3_stmt *stmt = NULL;
+    sqlite3_prepare_v3(rows->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &stmt, NULL);
+    return stmt;
+}
+
+static sqlite3_stmt *prepare_result(const struct rows *rows)
+{
+    struct buf sql;
+    buf_init(&sql, SIZE_MAX);
+    buf_add_text(&sql, "INSERT INTO result(");
+    for (int i = 0; i < RESULT_COLUMNS; i++)
+        buf_printf(&sql, "%s%s", i ? "," : "", result_columns[i].name);
+    buf_add_text(&sql, ") VALUES(");
+    for (int i = 0; i < RESULT_COLUMNS; i++)
+        buf_add_text(&sql, i ? ",?" : "?");
+    buf_add_char(&sql, ')');
+    char *text = buf_take(&sql);
+    sqlite3_stmt *stmt = prepare(rows, text);
+    free(text);
+    return stmt;
+}
+
+bool rows_prepare(struct rows *rows)
+{
+    rows->result = prepare_result(rows);
+    rows->interval =
+        prepare(rows, "INSERT INTO interval(t_s,started,ended,scored,ok,failed,cancelled,events,"
+                      "prompt_tokens,completion_tokens,reads,in_flight,draining) "
+                      "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)");
+    return rows->result && rows->interval;
+}
+
+void rows_fini(struct rows *rows)
+{
+    sqlite3_finalize(rows->result);
+    sqlite3_finalize(rows->interval);
+    rows->result = rows->interval = NULL;
+}
+
+static void put_time(struct row *row, const struct column *column)
+{
+    const char *base =
+        column->exchange_ns ? (const char *)row->exchange : (const char *)row->sample;
+    size_t offset = column->exchange_ns ? column->exchange_ns : column->sample_ns;
+    bind_ns(&row->bind, *(const uint64_t *)(const void *)(base + offset));
+}
+
+bool rows_result(const struct rows *rows, const struct sample *sample, bool with_bodies)
+{
+    const struct exchange *exchange = sample->exchange;
+    bool fits =
+        exchange->request->body_len <= REQUEST_LIMIT && sample->responses_len <= RESPONSES_LIMIT;
+    struct row row = {
+        .rows = rows,
+        .sample = sample,
+        .exchange = exchange,
+        .bodies = with_bodies && fits && !sample->bodies_left_out,
+        .bind = bind_begin(rows->result, rows->secrets),
+    };
+    for (int i = 0; i < RESULT_COLUMNS; i++) {
+        if (result_columns[i].put)
+            result_columns[i].put(&row);
+        else
+            put_time(&row, &result_columns[i]);
+    }
+    return bind_step(&row.bind);
+}
+
+bool rows_interval(const struct rows *rows, const struct live *live)
+{
+    struct bind bind = bind_begin(rows->interval, rows->secrets);
+    bind_number(&bind, live->elapsed_s);
+    bind_count(&bind, live->started);
+    bind_count(&bind, live->ended);
+    bind_count(&bind, live->scored);
+    bind_count(&bind, live->ok);
+    bind_count(&bind, live->failed);
+    bind_count(&bind, live->cancelled);
+    bind_count(&bind, live->events);
+    bind_integer(&bind, live->prompt_tokens);
+    bind_integer(&bind, live->completion_tokens);
+    bind_count(&bind, live->reads);
+    bind_integer(&bind, live->in_flight);
+    bind_integer(&bind, live->draining);
+    return bind_step(&bind);
+}
+
+/* A statement used once. */
+static bool step_once(struct bind *bind)
+{
+    bool ok = bind_step(bind);
+    sqlite3_finalize(bind->stmt);
+    return ok;
+}
+
+/* A tree becomes the text of the next parameter. */
+static void bind_tree(struct bind *bind, cJSON *tree)
+{
+    char *text = cJSON_PrintUnformatted(tree);
+    bind_text(bind, text);
+    cJSON_free(text);
+    cJSON_Delete(tree);
+}
+
+static void bind_iso_time(struct bind *bind, uint64_t wall_ns)
+{
+    char text[64];
+    clock_format(text, sizeof text, "%Y-%m-%dT%H:%M:%S%z", wall_ns);
+    bind_text(bind, text);
+}
+
+bool rows_run(const struct rows *rows, const struct run_facts *facts)
+{
+    sqlite3_stmt *stmt =
+        prepare(rows, "INSERT INTO run(name,started,started_unix,wall_minus_monotonic_ns,version,"
+                      "libraries,host,url,model,api,dataset,data_source,options) "
+                      "VALUES(coalesce(?,''),?,?,?,coalesce(?,''),?,?,?,?,?,?,?,?)");
+    if (!stmt)
+        return false;
+    struct bind bind = bind_begin(stmt, rows->secrets);
+    bind_text(&bind, facts->name);
+    bind_iso_time(&bind, facts->started_wall_ns);
+    bind_number(&bind, clock_seconds(facts->started_wall_ns));
+    bind_integer(&bind, rows->wall_offset_ns);
+    bind_text(&bind, facts->version);
+    bind_text(&bind, facts->libraries);
+    bind_text(&bind, facts->host);
+    bind_text(&bind, facts->url);
+    bind_text(&bind, facts->model);
+    bind_text(&bind, facts->api);
+    bind_text(&bind, facts->dataset);
+    bind_text(&bind, facts->data_source);
+    bind_tree(&bind, part_options(facts->options, rows->secrets));
+    return step_once(&bind);
+}
+
+bool rows_stage(const struct rows *rows, const struct summary *whole)
+{
+    const struct stage_facts *facts = &whole->facts;
+    sqlite3_stmt *stmt =
+        prepare(rows, "INSERT INTO stage(id,label,kind,asked_concurrency,max_in_flight,"
+                      "window_start_ns,window_end_ns,drain_end_ns,last_start_ns,steady_start_ns,"
+                      "window_s,due,ok,failed,cancelled,not_started) "
+                      "VALUES(0,'main','closed',?,?,?,?,?,?,?,?,?,?,?,?,?)");
+    if (!stmt)
+        return false;
+    struct bind bind = bind_begin(stmt, rows->secrets);
+    bind_integer(&bind, facts->asked_concurrency);
+    bind_integer(&bind, facts->max_in_flight);
+    bind_ns(&bind, facts->window_start_ns);
+    bind_ns(&bind, facts->window_end_ns);
+    bind_ns(&bind, facts->drain_end_ns);
+    bind_ns(&bind, facts->last_start_ns);
+    bind_ns(&bind, facts->steady_start_ns);
+    bind_number(&bind, whole->window_s);
+    bind_count(&bind, facts->due);
+    bind_count(&bind, whole->ok);
+    bind_count(&bind, whole->failed);
+    bind_count(&bind, whole->cancelled);
+    bind_count(&bind, facts->not_started);
+    return step_once(&bind);
+}
+
+struct statistic_row {
+    sqlite3_stmt *stmt;
+    const char *part, *metric;
+    bool exact;
+};
+
+/* No row for a statistic without a value. */
+static bool add_statistic(const struct statistic_row *row, const char *statistic, double value)
+{
+    if (!isfinite(value))
+        return true;
+    struct bind bind = bind_begin(row->stmt, NULL);
+    bind_integer(&bind, 0);
+    bind_text(&bind, row->part);
+    bind_text(&bind, row->metric);
+    bind_text(&bind, statistic);
+    bind_number(&bind, value);
+    bind_integer(&bind, row->exact);
+    return bind_step(&bind);
+}
+
+static bool add_metric(const struct statistic_row *row, const struct summary_metric *metric,
+                       bool stage)
+{
+    if (stage)
+        return add_statistic(row, "value", metric->value[STAT_MEAN]);
+    for (int i = 0; i < STATISTICS; i++)
+        if (!add_statistic(row, statistic_name((enum statistic)i), metric->value[i]))
+            return false;
+    return true;
+}
+
+static bool add_felt(sqlite3_stmt *stmt, const char *metric, const struct summary_metric *felt)
+{
+    struct statistic_row row = {stmt, "felt", metric, felt->exact};
+    return !felt->present || add_metric(&row, felt, false);
+}
+
+bool rows_summary(const struct rows *rows, const char *part, const struct summary *summary)
+{
+    sqlite3_stmt *stmt =
+        prepare(rows, "INSERT INTO summary(stage,part,metric,statistic,value,exact) "
+                      "VALUES(?,?,?,?,?,?)");
+    bool ok = stmt != NULL;
+    for (size_t i = 0; ok && i < METRIC_COUNT; i++) {
+        const struct summary_metric *metric = &summary->metric[i];
+        struct statistic_row row = {stmt, part, metric_at(i)->name, metric->exact};
+        if (metric->present)
+            ok = add_metric(&row, metric, i >= METRIC_SAMPLED);
+    }
+    if (ok && !summary->steady)
+        ok = add_felt(stmt, metric_at(METRIC_LATENCY)->name, &summary->felt_latency) &&
+             add_felt(stmt, metric_at(METRIC_TTFT)->name, &summary->felt_ttft);
+    sqlite3_finalize(stmt);
+    return ok;
+}
+
+bool rows_end(const struct rows *rows, const struct report *report)
+{
+    const struct run_facts *facts = report->facts;
+    uint64_t now_ns = clock_wall_ns();
+    sqlite3_stmt *stmt = prepare(
+        rows,
+        "UPDATE run SET ended=?,ended_unix=?,end_reason=?,stop_reason=?,interrupted=?,sound=?,"
+        "verdict=?,trust=?,api=?,dataset=?,data_source=?");
+    if (!stmt)
+        return false;
+    struct bind bind = bind_begin(stmt, rows->secrets);
+    bind_iso_time(&bind, now_ns);
+    bind_number(&bind, clock_seconds(now_ns));
+    bind_text(&bind, run_end_name(report->end));
+    bind_text(&bind, report->stop_reason);
+    bind_integer(&bind, report->interrupted);
+    bind_integer(&bind, report->verdict.sound);
+    bind_tree(&bind, part_verdict(&report->verdict, rows->secrets));
+    bind_tree(&bind, part_trust(&report->trust));
+    bind_text(&bind, facts->api);
+    bind_text(&bind, facts->dataset);
+    bind_text(&bind, facts->data_source);
+    return step_once(&bind);
+}

@@ -1,0 +1,30 @@
+/* The rows of the store: which column gets what. Only for store.c. */
+#pragma once
+
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/secrets.h"
+#include "model/live.h"
+#include "model/report.h"
+#include "model/sample.h"
+
+/* What all rows need. */
+struct rows {
+    sqlite3 *db;             /* borrowed */
+    struct secrets *secrets; /* borrowed, may be NULL */
+    int64_t wall_offset_ns;  /* Unix time minus the monotonic clock */
+    sqlite3_stmt *result, *interval;
+};
+
+/* All return false when SQLite reports an error, which sqlite3_errmsg then tells. */
+bool rows_prepare(struct rows *rows) MUST_CHECK;
+void rows_fini(struct rows *rows);
+bool rows_run(const struct rows *rows, const struct run_facts *facts) MUST_CHECK;
+bool rows_result(const struct rows *rows, const struct sample *sample, bool with_bodies) MUST_CHECK;
+bool rows_interval(const struct rows *rows, const struct live *live) MUST_CHECK;
+bool rows_stage(const struct rows *rows, const struct summary *whole) MUST_CHECK;
+bool rows_summary(const struct rows *rows, const char *part,
+                  const struct summary *summary) MUST_CHECK;
+bool rows_end(const struct rows *rows, const struct report *report) MUST_CHECK;
