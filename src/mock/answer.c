@@ -1,0 +1,349 @@
+#include "mock/answer.h"
+
+#include "base/clock.h"
+#include "base/hist.h"
+#include "mock/routes.h"
+
+/* ---- the plan ---- */
+
+static uint64_t lesser(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+bool mock_answer_plan(struct mock_conn *conn, struct mock_refusal *no)
+{
+    struct mock_answer *answer = &conn->answer;
+    const struct mock_ask *ask = &answer->ask;
+    uint64_t natural = answer->over.empty ? 0 : (uint64_t)answer->over.tokens;
+    uint64_t most = ask->max_tokens >= 0 ? (uint64_t)ask->max_tokens : UINT64_MAX;
+    if (ask->min_tokens >= 0 && natural < (uint64_t)ask->min_tokens && !answer->over.empty)
+        natural = (uint64_t)ask->min_tokens;
+    if (ask->ignore_eos && ask->max_tokens >= 0 && !answer->over.empty)
+        natural = most;
+    uint64_t tokens = lesser(natural, most);
+    if (tokens > MOCK_MAX_TOKENS / ask->choices)
+        return mock_refuse(no, 400, "invalid_value", "max_tokens",
+                           "The mock server's answers have at most %d tokens over all choices.",
+                           MOCK_MAX_TOKENS);
+    answer->tokens = (uint32_t)tokens;
+    answer->cut = most < natural || (ask->ignore_eos && most == natural);
+    return true;
+}
+
+/* ± the configured share, uniform. */
+static uint64_t jittered(struct mock_server *server, struct mock_conn *conn, int64_t ns)
+{
+    double share = server->config->jitter;
+    if (share <= 0 || ns <= 0)
+        return (uint64_t)ns;
+    double factor = 1 + share * (2 * rng_unit(&conn->progress.rng) - 1);
+    return factor > 0 ? (uint64_t)((double)ns * factor) : 0;
+}
+
+/* ---- sending ---- */
+
+/* Moves the event just written into the send in progress, as an HTTP chunk of its own. */
+static void frame(struct mock_server *server, const struct mock_conn *conn)
+{
+    static const char digits[] = "0123456789abcdef";
+    char size[18];
+    size_t at = sizeof size;
+    size[--at] = '\n';
+    size[--at] = '\r';
+    for (size_t len = server->event.len; len; len >>= 4)
+        size[--at] = digits[len & 15];
+    if (!conn->http.old)
+        buf_add(&server->out, size + at, sizeof size - at);
+    buf_add_span(&server->out, buf_span(&server->event));
+    if (!conn->http.old)
+        buf_add_text(&server->out, "\r\n");
+    buf_clear(&server->event);
+}
+
+/* In random pieces, each a send of its own. */
+static bool send_split(struct mock_server *server, struct mock_conn *conn, struct span rest)
+{
+    while (rest.len) {
+        size_t len = (size_t)rng_below(&conn->progress.rng, 40) + 1;
+        if (len > rest.len)
+            len = rest.len;
+        server->stats.sends++;
+        if (!mock_conn_send(server, conn, span_of(rest.data, len)))
+            return false;
+        rest = span_of(rest.data + len, rest.len - len);
+    }
+    return true;
+}
+
+/* Sends what has been framed. False when the connection is dead. */
+static bool send_out(struct mock_server *server, struct mock_conn *conn)
+{
+    struct span bytes = buf_span(&server->out);
+    bool alive;
+    if (conn->answer.over.split) {
+        alive = send_split(server, conn, bytes);
+    } else {
+        server->stats.sends++;
+        alive = mock_conn_send(server, conn, bytes);
+    }
+    buf_clear(&server->out);
+    return alive;
+}
+
+/* ---- start ---- */
+
+/* The head goes out with the first thing that is sent. */
+static void write_stream_head(struct mock_server *server, struct mock_conn *conn)
+{
+    if (conn->progress.headed)
+        return;
+    conn->progress.headed = true;
+    buf_add_text(&server->out, "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
+                               "cache-control: no-cache\r\n");
+    if (!conn->http.old)
+        buf_add_text(&server->out, "transfer-encoding: chunked\r\n");
+    if (conn->last)
+        buf_add_text(&server->out, "connection: close\r\n");
+    buf_add_text(&server->out, "\r\n");
+}
+
+/* Chat answers open at once, as soon as the request has been read, with a role for each choice. */
+static bool send_opening(struct mock_server *server, struct mock_conn *conn)
+{
+    write_stream_head(server, conn);
+    for (uint32_t choice = 0; choice < conn->answer.ask.choices; choice++) {
+        mock_write_opening(&server->event, &conn->answer, choice);
+        frame(server, conn);
+        server->stats.events++;
+    }
+    return send_out(server, conn);
+}
+
+void mock_answer_begin(struct mock_server *server, struct mock_conn *conn)
+{
+    struct mock_answer *answer = &conn->answer;
+    struct mock_progress *progress = &conn->progress;
+    *progress = (struct mock_progress){0};
+    rng_init(&progress->rng,
+             server->config->seed ^ (answer->request * UINT64_C(0x2545f4914f6cdd1d)));
+    answer->seed = server->config->seed;
+    conn->last = conn->last || answer->over.close;
+    mock_answer_prefix(answer, clock_wall_ns());
+    progress->due_ns = answer->read_ns + jittered(server, conn, answer->over.ttft_ns);
+    server->stats.prompt_tokens += answer->ask.prompt_tokens;
+    if (answer->ask.stream)
+        server->stats.streams++;
+    else
+        server->stats.plain++;
+    if (!answer->ask.stream && answer->tokens > 1)
+        progress->due_ns += (uint64_t)answer->over.itl_ns * (answer->tokens - 1);
+    if (answer->ask.stream && answer->ask.chat && !send_opening(server, conn))
+        return;
+    mock_answer_resume(server, conn);
+    progress->late_by_client = false;
+}
+
+void mock_answer_resume(struct mock_server *server, struct mock_conn *conn)
+{
+    if (conn->state != MOCK_CONN_ANSWERING || conn->ended || mock_conn_blocked(conn))
+        return;
+    struct mock_progress *progress = &conn->progress;
+    bool over = progress->events > 0 && progress->events == mock_answer_tokens(&conn->answer);
+    progress->late_by_client = true;
+    mock_timer_set(&server->timers, &conn->timer, over ? 0 : progress->due_ns);
+}
+
+/* ---- faults ---- */
+
+static bool reached(int64_t after, uint64_t events)
+{
+    return after >= 0 && events >= (uint64_t)after;
+}
+
+static void end_stream(struct mock_server *server, struct mock_conn *conn)
+{
+    const struct mock_overrides *over = &conn->answer.over;
+    if (!over->nodone) {
+        mock_write_done(&server->event, &conn->answer);
+        frame(server, conn);
+    }
+    conn->hold = over->hold;
+    if (!conn->hold && !conn->http.old)
+        buf_add_text(&server->out, "0\r\n\r\n");
+    if (send_out(server, conn))
+        mock_conn_end_answer(server, conn);
+}
+
+static bool fault_here(const struct mock_conn *conn)
+{
+    const struct mock_overrides *over = &conn->answer.over;
+    uint64_t events = conn->progress.events;
+    return reached(over->abort, events) || reached(over->reset, events) ||
+           reached(over->stall, events) || reached(over->error, events);
+}
+
+/* Sends what is written and leaves the answer at that. */
+static void break_off(struct mock_server *server, struct mock_conn *conn)
+{
+    uint64_t events = conn->progress.events;
+    bool reset = reached(conn->answer.over.reset, events);
+    if (!send_out(server, conn))
+        return;
+    if (reset || reached(conn->answer.over.abort, events))
+        mock_conn_drop(server, conn, reset);
+    else
+        mock_conn_stall(server, conn);
+}
+
+/* Does what the URL asked for after so many events; true when that ended the answer. */
+static bool fail_if_due(struct mock_server *server, struct mock_conn *conn)
+{
+    if (!fault_here(conn))
+        return false;
+    server->stats.faults++;
+    write_stream_head(server, conn);
+    if (reached(conn->answer.over.error, conn->progress.events)) {
+        mock_write_failure(&server->event, &conn->answer);
+        frame(server, conn);
+        end_stream(server, conn);
+    } else {
+        break_off(server, conn);
+    }
+    return true;
+}
+
+/* ---- streams ---- */
+
+/* Token events stand in the order of their place k, and at each place in the order of the choices.
+ */
+static void add_token(struct mock_server *server, struct mock_conn *conn)
+{
+    const struct mock_answer *answer = &conn->answer;
+    struct mock_progress *progress = &conn->progress;
+    uint32_t choices = answer->ask.choices;
+    if (answer->over.ping > 0 && (progress->events + 1) % (uint64_t)answer->over.ping == 0) {
+        mock_write_ping(&server->event, answer);
+        frame(server, conn);
+    }
+    mock_write_token(&server->event, answer, (uint32_t)(progress->events % choices),
+                     (uint32_t)(progress->events / choices));
+    frame(server, conn);
+    progress->events++;
+    server->stats.events++;
+    server->stats.tokens++;
+    server->stats.completion_tokens++;
+}
+
+static void add_tail(struct mock_server *server, struct mock_conn *conn)
+{
+    const struct mock_answer *answer = &conn->answer;
+    for (uint32_t choice = 0; choice < answer->ask.choices; choice++) {
+        mock_write_finish(&server->event, answer, choice);
+        frame(server, conn);
+        server->stats.events++;
+    }
+    if (answer->ask.include_usage && !answer->over.nousage) {
+        mock_write_usage(&server->event, answer);
+        frame(server, conn);
+        server->stats.events++;
+    }
+}
+
+static void note_lateness(struct mock_server *server, struct mock_conn *conn)
+{
+    struct mock_progress *progress = &conn->progress;
+    uint64_t now_ns = clock_now_ns();
+    if (progress->late_by_client)
+        server->stats.blocked++;
+    else
+        hist_record(server->stats.lateness,
+                    now_ns > progress->due_ns ? now_ns - progress->due_ns : 0);
+    progress->late_by_client = false;
+}
+
+/* One send of token events; false when the connection is dead. */
+static bool send_tokens(struct mock_server *server, struct mock_conn *conn)
+{
+    const struct mock_answer *answer = &conn->answer;
+    struct mock_progress *progress = &conn->progress;
+    uint64_t all = mock_answer_tokens(answer);
+    write_stream_head(server, conn);
+    note_lateness(server, conn);
+    for (int64_t i = 0; i < answer->over.coal && progress->events < all && !fault_here(conn); i++)
+        add_token(server, conn);
+    progress->groups++;
+    if (progress->groups % answer->ask.choices == 0)
+        progress->due_ns += jittered(server, conn, answer->over.itl_ns);
+    return send_out(server, conn);
+}
+
+static void finish_stream(struct mock_server *server, struct mock_conn *conn)
+{
+    write_stream_head(server, conn);
+    add_tail(server, conn);
+    conn->answer.whole = true;
+    end_stream(server, conn);
+}
+
+static void stream_due(struct mock_server *server, struct mock_conn *conn)
+{
+    uint64_t all = mock_answer_tokens(&conn->answer);
+    if (fail_if_due(server, conn))
+        return;
+    if (conn->progress.events < all && !send_tokens(server, conn))
+        return;
+    if (mock_conn_blocked(conn) || fail_if_due(server, conn))
+        return; /* mock_answer_resume goes on when the client has read */
+    if (conn->progress.events < all)
+        mock_timer_set(&server->timers, &conn->timer, conn->progress.due_ns);
+    else
+        finish_stream(server, conn);
+}
+
+/* ---- plain answers ---- */
+
+static void send_plain(struct mock_server *server, struct mock_conn *conn)
+{
+    uint64_t tokens = mock_answer_tokens(&conn->answer);
+    server->stats.tokens += tokens;
+    server->stats.completion_tokens += tokens;
+    conn->answer.whole = true;
+    mock_reply(server, conn, 200, NULL);
+}
+
+static void plain_due(struct mock_server *server, struct mock_conn *conn)
+{
+    struct mock_refusal no;
+    note_lateness(server, conn);
+    conn->progress.events = MOCK_MAX_TOKENS; /* every "after K" is reached */
+    server->stats.faults += fault_here(conn);
+    if (conn->answer.over.error >= 0) {
+        mock_refuse(&no, 500, NULL, NULL, "The mock server was asked to fail here.");
+        mock_reply_refusal(server, conn, &no);
+        return;
+    }
+    mock_write_plain(&server->event, &conn->answer);
+    if (!fault_here(conn)) {
+        send_plain(server, conn);
+        return;
+    }
+    size_t missing = server->event.len / 2;
+    mock_write_reply(server, conn, 200, NULL);
+    server->out.len -= missing;
+    break_off(server, conn);
+}
+
+void mock_answer_due(struct mock_server *server, struct mock_conn *conn)
+{
+    if (conn->answer.ask.stream)
+        stream_due(server, conn);
+    else
+        plain_due(server, conn);
+}
+
+void mock_answer_fini(struct mock_conn *conn)
+{
+    mock_ask_fini(&conn->answer.ask);
+    buf_fini(&conn->answer.prefix);
+}
