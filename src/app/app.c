@@ -1,0 +1,125 @@
+#include "app/app.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "app/about.h"
+#include "app/commands.h"
+#include "app/help.h"
+#include "app/host.h"
+#include "base/mem.h"
+
+enum { WIDTH_MIN = 60, WIDTH_DEFAULT = 80, WIDTH_MAX = 100 };
+
+static unsigned terminal_width(void)
+{
+    struct winsize size;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
+        return WIDTH_DEFAULT;
+    if (size.ws_col < WIDTH_MIN)
+        return WIDTH_MIN;
+    return size.ws_col > WIDTH_MAX ? WIDTH_MAX : size.ws_col;
+}
+
+static int print_and_free(struct buf *text)
+{
+    fwrite(text->data, 1, text->len, stdout);
+    buf_fini(text);
+    return fflush(stdout) == 0 ? EXIT_DONE : EXIT_CANNOT_START;
+}
+
+int version_cmd(int argc, char **argv, int first)
+{
+    (void)argc, (void)argv, (void)first;
+    char *libraries = host_libraries();
+    printf("llmbench %s\n%s\n", LLMBENCH_VERSION, libraries);
+    free(libraries);
+    return EXIT_DONE;
+}
+
+static int print_help(const struct command *command)
+{
+    struct buf text;
+    buf_init(&text, HELP_LIMIT);
+    help_text(command, terminal_width(), &text);
+    return print_and_free(&text);
+}
+
+static int unknown_command(const char *word)
+{
+    const char *nearest = about_nearest(word);
+    if (nearest)
+        fprintf(stderr, "llmbench: there is no command \"%s\"; did you mean %s?\n", word, nearest);
+    else
+        fprintf(stderr,
+                "llmbench: there is no command \"%s\"; see llmbench --help (a URL begins with "
+                "http:// or https://)\n",
+                word);
+    return EXIT_BAD_OPTIONS;
+}
+
+/* --help=FORM */
+static int print_form(const char *form)
+{
+    static const struct {
+        const char *name;
+        void (*write)(struct buf *out);
+    } forms[] = {{"man", help_man}, {"options-md", help_options_md}};
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        if (strcmp(form, forms[i].name) != 0)
+            continue;
+        struct buf text;
+        buf_init(&text, HELP_LIMIT);
+        forms[i].write(&text);
+        return print_and_free(&text);
+    }
+    fprintf(stderr,
+            "llmbench: there is no --help=%s; there are --help, --help=man and "
+            "--help=options-md\n",
+            form);
+    return EXIT_BAD_OPTIONS;
+}
+
+/* Help and version are served wherever they stand, even beside mistakes. True: they were. */
+static bool serve_help(int argc, char **argv, int first, const struct command *command, int *code)
+{
+    static const char form[] = "--help=";
+    for (int i = first; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0)
+            *code = print_help(command);
+        else if (strcmp(argv[i], "--version") == 0)
+            *code = version_cmd(argc, argv, i);
+        else if (strncmp(argv[i], form, strlen(form)) == 0)
+            *code = print_form(argv[i] + strlen(form));
+        else
+            continue;
+        return true;
+    }
+    return false;
+}
+
+int help_cmd(int argc, char **argv, int first)
+{
+    if (first >= argc)
+        return print_help(&about_commands[0]);
+    const struct command *command = about_command(argv[first]);
+    return command ? print_help(command) : unknown_command(argv[first]);
+}
+
+int app_main(int argc, char **argv)
+{
+    const struct command *command = &about_commands[0];
+    int first = 1, code;
+    if (argc > 1 && argv[1][0] != '-' && !strstr(argv[1], "://")) {
+        command = about_command(argv[1]);
+        if (!command)
+            return unknown_command(argv[1]);
+        first = 2;
+    }
+    if (serve_help(argc, argv, first, command, &code))
+        return code;
+    return command->run(argc, argv, first);
+}

@@ -1,0 +1,211 @@
+#include "app/checks.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "app/paths.h"
+#include "base/mem.h"
+#include "script/script.h"
+
+enum { PROMPT_FILE_LIMIT = 64 << 20 };
+
+static bool check_url(const char *url, struct err *err)
+{
+    if (!url)
+        return err_set(err,
+                       "which server? give --url URL, for example "
+                       "llmbench --url http://127.0.0.1:8000/v1/chat/completions --model NAME");
+    if (strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0)
+        return err_set(err, "--url %s: a URL begins with http:// or https://", url);
+    CURLU *parts = curl_url();
+    CURLUcode code = curl_url_set(parts, CURLUPART_URL, url, 0);
+    curl_url_cleanup(parts);
+    if (code != CURLUE_OK)
+        return err_set(err, "--url %s: %s", url, curl_url_strerror(code));
+    return true;
+}
+
+/* A header's name is a token (RFC 9110), its value one line. */
+static bool check_header(const char *line, struct err *err)
+{
+    static const char token[] = "!#$%&'*+-.^_`|~0123456789"
+                                "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    size_t name = strspn(line, token);
+    if (name == 0 || line[name] != ':')
+        return err_set(err, "--header \"%s\": a header is 'Name: value'", line);
+    if (strpbrk(line, "\r\n"))
+        return err_set(err, "--header \"%.*s\": its value has a line break", (int)name, line);
+    return true;
+}
+
+/* "Name=value", split at the first '=', as the header line it stands for; NULL without a name. */
+static char *header_of_word(const char *word)
+{
+    const char *equals = strchr(word, '=');
+    if (!equals || equals == word)
+        return NULL;
+    return mem_printf("%.*s: %s", (int)(equals - word), word, equals + 1);
+}
+
+static void give_origin(struct opt_set *set, const char *from, const char *to)
+{
+    size_t source = (size_t)(opt_find(set, from) - set->rows);
+    size_t target = (size_t)(opt_find(set, to) - set->rows);
+    if (set->origin[source] > set->origin[target])
+        set->origin[target] = set->origin[source];
+    set->origin[source] = OPT_UNSET;
+}
+
+/* From here on there is one list of headers. */
+static bool join_headers(struct opt_set *set, struct run_spec *spec, struct err *err)
+{
+    for (size_t i = 0; i < spec->header_words.count; i++) {
+        char *line = header_of_word(spec->header_words.items[i]);
+        if (!line)
+            return err_set(err, "--headers \"%s\": a header is Name=value",
+                           spec->header_words.items[i]);
+        list_add(&spec->headers, line);
+        free(line);
+    }
+    if (spec->header_words.count > 0) {
+        list_fini(&spec->header_words);
+        give_origin(set, "headers", "header");
+    }
+    for (size_t i = 0; i < spec->headers.count; i++)
+        if (!check_header(spec->headers.items[i], err))
+            return false;
+    return true;
+}
+
+static bool is_file(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && !S_ISDIR(info.st_mode);
+}
+
+static bool check_readable(const char *option, const char *path, struct err *err)
+{
+    if (!path)
+        return true;
+    if (access(path, R_OK) != 0)
+        return err_set(err, "%s %s: %s", option, path, strerror(errno));
+    if (!is_file(path))
+        return err_set(err, "%s %s: this is a folder, a file is wanted", option, path);
+    return true;
+}
+
+/* Scripts by name are known ones, scripts by path exist. */
+static bool check_script(const char *option, const char *kind, const char *value, struct err *err)
+{
+    if (strchr(value, '/') || path_ends_with(value, ".lua"))
+        return check_readable(option, value, err);
+    if (!script_known(kind, value))
+        return err_set(err,
+                       "%s %s: there is none of that name; built in are %s, and a Lua file "
+                       "ends in .lua",
+                       option, value, script_builtin_names(kind));
+    return true;
+}
+
+static bool is_text_file(const char *dataset)
+{
+    if (path_ends_with(dataset, ".lua"))
+        return false;
+    return is_file(dataset) && (strchr(dataset, '/') || !script_known("datasets", dataset));
+}
+
+static bool check_dataset(struct opt_set *set, struct run_spec *spec, struct err *err)
+{
+    if (!spec->dataset)
+        return true;
+    if (!is_text_file(spec->dataset))
+        return true;
+    if (spec->dataset_path)
+        return err_set(err, "--dataset %s is a text file, so --dataset-path %s has no meaning",
+                       spec->dataset, spec->dataset_path);
+    spec->dataset_path = spec->dataset;
+    spec->dataset = mem_text("line_by_line");
+    set->origin[opt_find(set, "dataset-path") - set->rows] = OPT_COMMAND_LINE;
+    return true;
+}
+
+/* "@file" becomes its content. */
+static bool read_prompt(struct run_spec *spec, struct err *err)
+{
+    if (spec->prompt && spec->prompt[0] == '@') {
+        struct buf content;
+        buf_init(&content, PROMPT_FILE_LIMIT);
+        bool ok = path_read(spec->prompt + 1, &content, err);
+        if (ok && memchr(content.data ? content.data : "", 0, content.len))
+            ok = err_set(err, "%s holds a NUL byte; a prompt is text", spec->prompt + 1);
+        if (!ok) {
+            buf_fini(&content);
+            return err_prefix(err, "--prompt");
+        }
+        free(spec->prompt);
+        spec->prompt = buf_take(&content);
+    }
+    if (spec->prompt && !*spec->prompt)
+        return err_set(err, "--prompt is empty; give it a text or @FILE");
+    return true;
+}
+
+static bool check_name(const char *name, struct err *err)
+{
+    if (!name)
+        return true;
+    if (!*name || name[0] == '.' || strchr(name, '/') || strlen(name) > PATH_NAME_LIMIT)
+        return err_set(
+            err,
+            "--name \"%s\": a name is 1 to %d bytes, without / and not with a dot first; "
+            "the folder is --outputs-dir",
+            name, PATH_NAME_LIMIT);
+    return true;
+}
+
+/* Better known now than after an hour's run. */
+static bool check_json(const char *path, struct err *err)
+{
+    if (!path || strcmp(path, "-") == 0)
+        return true;
+    struct stat info;
+    if (!*path || (stat(path, &info) == 0 && S_ISDIR(info.st_mode)))
+        return err_set(err, "--json \"%s\": a file is wanted, or - for stdout", path);
+    char *folder = path_folder(path);
+    bool ok = access(folder, W_OK | X_OK) == 0 ||
+              err_set(err, "--json %s: cannot write in %s: %s", path, folder, strerror(errno));
+    free(folder);
+    return ok;
+}
+
+static bool check_load(const struct run_spec *spec, struct err *err)
+{
+    if (spec->threads > spec->parallel)
+        return err_set(err,
+                       "--threads %lld is more than --parallel %lld; a thread without a connection "
+                       "has nothing to do",
+                       (long long)spec->threads, (long long)spec->parallel);
+    if (spec->max_response_bytes == 0)
+        return err_set(err, "--max-response-bytes 0 leaves no room for an answer");
+    return true;
+}
+
+bool checks_run(struct opt_set *set, struct run_spec *spec, struct err *err)
+{
+    return check_url(spec->url, err) && join_headers(set, spec, err) && check_load(spec, err) &&
+           check_readable("--cacert", spec->cacert, err) && check_dataset(set, spec, err) &&
+           read_prompt(spec, err) && check_name(spec->name, err) && check_json(spec->json, err);
+}
+
+bool checks_files(const struct run_spec *spec, struct err *err)
+{
+    return check_readable("--script", spec->script, err) &&
+           (!spec->api || check_script("--api", "apis", spec->api, err)) &&
+           (!spec->dataset || check_script("--dataset", "datasets", spec->dataset, err)) &&
+           check_readable("--dataset-path", spec->dataset_path, err);
+}

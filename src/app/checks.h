@@ -1,0 +1,14 @@
+/* What options must say together, and values that are finished off before anybody reads them:
+ * --headers joins --header, "@file" becomes its content, a text file as --dataset becomes
+ * line_by_line. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/opt.h"
+#include "model/run_spec.h"
+
+bool checks_run(struct opt_set *set, struct run_spec *spec, struct err *err) MUST_CHECK;
+/* Scripts and data that are named must be there: what is missing is no wrong option but keeps the
+ * run from starting. Whether scripts are right shows when they are loaded. */
+bool checks_files(const struct run_spec *spec, struct err *err) MUST_CHECK;

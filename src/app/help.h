@@ -1,0 +1,13 @@
+/* The help in its three forms, all from about.h and the option tables. */
+#pragma once
+
+#include "base/buf.h"
+
+struct command;
+
+enum { HELP_LIMIT = 1 << 20 }; /* bytes of any of them; a ceiling for the caller's buffer */
+
+/* For a terminal of that width; the program's own help is that of `run`. */
+void help_text(const struct command *command, unsigned width, struct buf *out);
+void help_man(struct buf *out);        /* llmbench.1 as roff */
+void help_options_md(struct buf *out); /* docs/options.md */

@@ -1,0 +1,84 @@
+/* `llmbench mock`: a server until Ctrl-C. */
+#include "app/commands.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "app/app.h"
+#include "app/mock_options.h"
+#include "io/loop.h"
+#include "mock/mock.h"
+
+enum { MOCK_DESCRIPTORS = 20000 }; /* room for 10,000 streams and then some */
+
+static void say_where(void *arg, const char *host, uint16_t port)
+{
+    bool bare_ipv6 = strchr(host, ':') && host[0] != '[';
+    (void)arg;
+    printf("llmbench mock: listening on http://%s%s%s:%u (Ctrl-C stops it)\n", bare_ipv6 ? "[" : "",
+           host, bare_ipv6 ? "]" : "", (unsigned)port);
+    fflush(stdout);
+}
+
+/* A descriptor that becomes readable at Ctrl-C; the signals are blocked. */
+static int stop_descriptor(struct err *err)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+    int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (fd < 0)
+        err_set(err, "signalfd: %s", strerror(errno));
+    return fd;
+}
+
+static struct mock_config config_of(const struct mock_spec *spec, int stop_fd)
+{
+    return (struct mock_config){
+        .host = spec->host,
+        .port = (uint16_t)spec->port,
+        .ttft_ns = spec->ttft_ns,
+        .itl_ns = spec->itl_ns,
+        .jitter = spec->jitter,
+        .tokens = (uint32_t)spec->tokens,
+        .seed = (uint64_t)spec->seed,
+        .api_key = spec->api_key,
+        .model = spec->model,
+        .stop_fd = stop_fd,
+        .listening = say_where,
+    };
+}
+
+static bool serve(const struct mock_spec *spec, struct err *err)
+{
+    signals_block();
+    loop_raise_descriptors(MOCK_DESCRIPTORS);
+    int stop_fd = stop_descriptor(err);
+    if (stop_fd < 0)
+        return false;
+    struct mock_config config = config_of(spec, stop_fd);
+    bool ok = mock_serve(&config, err);
+    close(stop_fd);
+    return ok;
+}
+
+int mock_cmd(int argc, char **argv, int first)
+{
+    struct err err;
+    struct mock_options options;
+    int code = EXIT_DONE;
+    if (!mock_options_read(&options, argc, argv, first, &err))
+        code = EXIT_BAD_OPTIONS;
+    else if (!serve(&options.spec, &err))
+        code = EXIT_CANNOT_START;
+    if (code != EXIT_DONE)
+        fprintf(stderr, "llmbench mock: %s\n", err.text);
+    mock_options_fini(&options);
+    return code;
+}

@@ -1,0 +1,121 @@
+#include "app/mock_options.h"
+
+#include <string.h>
+
+#define FIELD(field, type) OPT_FIELD(struct mock_spec, field, type)
+#define LISTEN "Listening"
+#define ANSWERS "Answers"
+#define CHECKS "What it asks for"
+
+const struct opt_row mock_rows[] = {
+    {
+        .name = "host",
+        .type = &opt_text,
+        FIELD(host, char *),
+        .fallback = "127.0.0.1",
+        .metavar = "ADDRESS",
+        .group = LISTEN,
+        .help = "the address to listen on",
+    },
+    {
+        .name = "port",
+        .type = &opt_integer,
+        FIELD(port, int64_t),
+        .fallback = "8000",
+        .min = 0,
+        .max = 65535,
+        .metavar = "N",
+        .group = LISTEN,
+        .help = "the port to listen on; 0 = any free one",
+    },
+    {
+        .name = "ttft",
+        .type = &opt_duration,
+        FIELD(ttft_ns, uint64_t),
+        .fallback = "50ms",
+        .min = 0,
+        .max = 3600,
+        .metavar = "TIME",
+        .group = ANSWERS,
+        .help = "from the request to the first token",
+    },
+    {
+        .name = "itl",
+        .type = &opt_duration,
+        FIELD(itl_ns, uint64_t),
+        .fallback = "20ms",
+        .min = 0,
+        .max = 3600,
+        .metavar = "TIME",
+        .group = ANSWERS,
+        .help = "from each token to the next",
+    },
+    {
+        .name = "jitter",
+        .type = &opt_share,
+        FIELD(jitter, double),
+        .fallback = "10%",
+        .metavar = "SHARE",
+        .group = ANSWERS,
+        .help = "how far both times stray, evenly to either side",
+    },
+    {
+        .name = "tokens",
+        .type = &opt_integer,
+        FIELD(tokens, int64_t),
+        .fallback = "64",
+        .min = 1,
+        .max = 1000000,
+        .metavar = "N",
+        .group = ANSWERS,
+        .help = "tokens of an answer whose request does not say max_tokens",
+    },
+    {
+        .name = "seed",
+        .type = &opt_integer,
+        FIELD(seed, int64_t),
+        .fallback = "0",
+        .min = 0,
+        .max = 9e15,
+        .metavar = "N",
+        .group = ANSWERS,
+        .help = "the seed of the jitter",
+    },
+    {
+        .name = "api-key",
+        .type = &opt_text,
+        FIELD(api_key, char *),
+        .metavar = "KEY",
+        .group = CHECKS,
+        .help = "refuse requests without this key (401)",
+        .secret = true,
+    },
+    {
+        .name = "model",
+        .type = &opt_text,
+        FIELD(model, char *),
+        .metavar = "MODEL",
+        .group = CHECKS,
+        .help = "refuse requests for another model (404)",
+    },
+};
+const size_t mock_row_count = sizeof mock_rows / sizeof *mock_rows;
+
+bool mock_options_read(struct mock_options *options, int argc, char **argv, int first,
+                       struct err *err)
+{
+    struct list words = {0};
+    memset(&options->spec, 0, sizeof options->spec);
+    opt_set_init(&options->set, mock_rows, mock_row_count, &options->spec);
+    bool ok = opt_parse(&options->set, argc, argv, first, &words, err) &&
+              opt_defaults(&options->set, err);
+    if (ok && words.count > 0)
+        ok = err_set(err, "\"%s\" belongs to no option of the mock server", words.items[0]);
+    list_fini(&words);
+    return ok;
+}
+
+void mock_options_fini(struct mock_options *options)
+{
+    opt_set_fini(&options->set);
+}

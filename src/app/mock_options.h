@@ -1,0 +1,31 @@
+/* The options of `llmbench mock`. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/opt.h"
+
+struct mock_spec {
+    char *host;
+    int64_t port;
+    uint64_t ttft_ns;
+    uint64_t itl_ns;
+    double jitter;
+    int64_t tokens;
+    int64_t seed;
+    char *api_key;
+    char *model;
+};
+
+extern const struct opt_row mock_rows[];
+extern const size_t mock_row_count;
+
+struct mock_options {
+    struct mock_spec spec;
+    struct opt_set set; /* points into spec: the struct must not move */
+};
+
+bool mock_options_read(struct mock_options *options, int argc, char **argv, int first,
+                       struct err *err) MUST_CHECK;
+void mock_options_fini(struct mock_options *options);

@@ -1,0 +1,169 @@
+/* The help's copies agree with their originals. */
+#include <unistd.h>
+
+#include "app/about.h"
+#include "app/app.h"
+#include "app/help.h"
+#include "app/options.h"
+#include "app/paths.h"
+#include "check.h"
+
+static char *written(void (*write_form)(struct buf *out))
+{
+    struct buf text;
+    buf_init(&text, HELP_LIMIT);
+    write_form(&text);
+    assert_false(text.full);
+    return buf_take(&text);
+}
+
+static void test_options_md(void **state)
+{
+    struct buf file;
+    struct err err;
+    (void)state;
+    buf_init(&file, HELP_LIMIT);
+    if (!path_read(TEST_DATA "/../../docs/options.md", &file, &err))
+        fail_msg("%s", err.text);
+    char *have = buf_take(&file), *want = written(help_options_md);
+    size_t same = 0;
+    while (have[same] && have[same] == want[same])
+        same++;
+    if (have[same] || want[same])
+        fail_msg(
+            "docs/options.md is old; llmbench --help=options-md writes it anew. From byte %zu: "
+            "\"%.60s\", want \"%.60s\"",
+            same, have + same, want + same);
+    free(have);
+    free(want);
+}
+
+static void test_every_option_is_shown(void **state)
+{
+    struct buf text;
+    (void)state;
+    buf_init(&text, HELP_LIMIT);
+    help_text(about_command("run"), 80, &text);
+    char *help = buf_take(&text), *man = written(help_man), name[64];
+    for (size_t i = 0; i < run_row_count; i++) {
+        snprintf(name, sizeof name, "--%s", run_rows[i].name);
+        if (!strstr(help, name))
+            fail_msg("--help lacks %s", name);
+    }
+    static const char *const sections[] = {"NAME",        "SYNOPSIS", "DESCRIPTION",
+                                           "COMMANDS",    "OPTIONS",  "EXIT STATUS",
+                                           "ENVIRONMENT", "FILES",    "EXAMPLES"};
+    for (size_t i = 0; i < sizeof sections / sizeof *sections; i++) {
+        snprintf(name, sizeof name, "\n.SH \"%s\"\n", sections[i]);
+        if (!strstr(man, name))
+            fail_msg("the manual page lacks %s", sections[i]);
+    }
+    free(help);
+    free(man);
+}
+
+static void test_help_keeps_its_width(void **state)
+{
+    struct buf text;
+    (void)state;
+    buf_init(&text, HELP_LIMIT);
+    help_text(about_command("mock"), 80, &text);
+    char *help = buf_take(&text);
+    for (char *line = strtok(help, "\n"); line; line = strtok(NULL, "\n"))
+        if (strlen(line) > 80 && !strstr(line, "  llmbench "))
+            fail_msg("%zu columns: %s", strlen(line), line);
+    free(help);
+}
+
+static void test_exit_codes(void **state)
+{
+    static const enum exit_code codes[] = {EXIT_DONE, EXIT_NOTHING_SUCCEEDED, EXIT_BAD_OPTIONS,
+                                           EXIT_CANNOT_START, EXIT_INTERRUPTED};
+    (void)state;
+    CHECK_INT("exit codes", about_exit_codes.count, sizeof codes / sizeof *codes);
+    for (size_t i = 0; i < about_exit_codes.count; i++)
+        CHECK_INT(about_exit_codes.rows[i].text, atoi(about_exit_codes.rows[i].term), codes[i]);
+}
+
+static void test_commands(void **state)
+{
+    static const struct {
+        const char *word, *command, *nearest;
+    } cases[] = {
+        {"run", "run", "run"},
+        {"perf", "run", "perf"},
+        {"mock", "mock", "mock"},
+        {"mokc", NULL, "mock"},
+        {"rn", NULL, "run"},
+        {"verson", NULL, "version"},
+        {"elephant", NULL, NULL},
+        {"x", NULL, NULL},
+        {"", NULL, NULL},
+        {"Run", NULL, "run"},
+        {"a-very-long-word-that-is-nothing-like-a-command", NULL, NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct command *command = about_command(cases[i].word);
+        const char *nearest = about_nearest(cases[i].word);
+        CHECK_TEXT(cases[i].word, command ? command->name : "(none)",
+                   cases[i].command ? cases[i].command : "(none)");
+        CHECK_TEXT(cases[i].word, nearest ? nearest : "(none)",
+                   cases[i].nearest ? cases[i].nearest : "(none)");
+    }
+}
+
+/* app_main's own exit codes; what it prints goes to /dev/null. */
+static void test_exits(void **state)
+{
+    static const struct {
+        const char *args[4];
+        int code;
+    } cases[] = {
+        {{"--help"}, 0},
+        {{"-h"}, 0},
+        {{"help"}, 0},
+        {{"help", "mock"}, 0},
+        {{"mock", "--help"}, 0},
+        {{"--version"}, 0},
+        {{"version"}, 0},
+        {{"--help=man"}, 0},
+        {{"--nonsense", "--help"}, 0},
+        {{"--help=html"}, 2},
+        {{"help", "moc"}, 2},
+        {{"mokc"}, 2},
+        {{NULL}, 2},
+        {{"run"}, 2},
+        {{"--nonsense"}, 2},
+        {{"mock", "--port", "70000"}, 2},
+        {{"mock", "word"}, 2},
+    };
+    (void)state;
+    fflush(stdout);
+    int kept = dup(STDOUT_FILENO);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *argv[6] = {(char *)"llmbench"};
+        int argc = 1;
+        for (; argc < 5 && cases[i].args[argc - 1]; argc++)
+            argv[argc] = (char *)cases[i].args[argc - 1];
+        assert_non_null(freopen("/dev/null", "w", stdout));
+        int code = app_main(argc, argv);
+        fflush(stdout);
+        dup2(kept, STDOUT_FILENO);
+        CHECK_INT(cases[i].args[0] ? cases[i].args[0] : "(nothing)", code, cases[i].code);
+    }
+    close(kept);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_options_md),
+        cmocka_unit_test(test_every_option_is_shown),
+        cmocka_unit_test(test_help_keeps_its_width),
+        cmocka_unit_test(test_exit_codes),
+        cmocka_unit_test(test_commands),
+        cmocka_unit_test(test_exits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
