@@ -1,0 +1,26 @@
+# What llmbench is built and tested with: Debian 12 (bookworm) packages. Debian's stable release is the pin; the versions
+# this was last seen to work with stand beside each. Sourced by scripts/deps.sh.
+
+BUILD_PACKAGES="
+    gcc                      # 12.2
+    cmake                    # 3.25
+    ninja-build              # 1.11
+    pkg-config               # 1.8
+    libev-dev                # 4.33
+    libcurl4-openssl-dev     # 7.88.1
+    libluajit-5.1-dev        # 2.1.0-beta3
+    libcjson-dev             # 1.7.15
+    libsqlite3-dev           # 3.40.1
+    ca-certificates          # to verify https servers
+"
+
+TEST_PACKAGES="
+    libc6-dev                # sanitizers link against it
+    libcmocka-dev            # 1.1.5
+    clang                    # 14.0
+    clang-format             # 14.0
+    libclang-rt-14-dev       # fuzzers and sanitizers of clang
+    lua-check                # luacheck 1.1
+    python3                  # 3.11, standard library only: drives the end-to-end tests
+    openssl                  # a throw-away certificate for the https tests
+"
