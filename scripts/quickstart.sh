@@ -29,6 +29,7 @@ if [ -z "$url" ]; then
     exit 1
 fi
 
-set -x
-build/release/llmbench -s lua/apis/openai.lua --dataset openqa --offline --url "$url/v1/chat/completions" \
-    --model mock --parallel 20 --number 200 --stream --log-every-n-query 50
+command=(build/release/llmbench -s lua/apis/openai.lua --dataset openqa --offline --url "$url/v1/chat/completions"
+    --model mock --parallel 20 --number 200 --stream --log-every-n-query 50)
+printf '+ %s\n' "${command[*]}"
+"${command[@]}"

@@ -208,8 +208,8 @@ static const struct waiting {
      OUTCOME_TIMEOUT_READ, 60, "no bytes for 0.06 s"},
     {"headers byte by byte", SCRIPT(REQ, TRICKLE("HTTP/1.1 200 OK and a long reason\r\n", 15)), 60,
      0, FINISH_BROKEN, OUTCOME_TIMEOUT_READ, 60, "no bytes"},
-    {"slow but alive", SCRIPT(REQ, SEND(LENGTH(9)), TRICKLE("123456789", 50)), 300, 0,
-     FINISH_COMPLETE, 0, 400, NULL},
+    {"slow but alive", SCRIPT(REQ, SEND(LENGTH(9)), TRICKLE("123456789", 250)), 1500, 0,
+     FINISH_COMPLETE, 0, 2000, NULL},
     {"too slow in all", SCRIPT(REQ, SEND(LENGTH(99)), TRICKLE("1234567890123456789012345", 20)),
      300, 120, FINISH_BROKEN, OUTCOME_TIMEOUT_TOTAL, 120, "0.12 s"},
     {"no limits", SCRIPT(REQ, PAUSE(80), SEND(LENGTH(2) "ok")), 0, 0, FINISH_COMPLETE, 0, 80, NULL},
@@ -459,7 +459,7 @@ static void cancelled_after_the_marker(void **state)
     struct client *client = client_new(&config);
     client->http->tails.span_ns = 10 * NS_PER_S;
     client->on_later = cancel_now;
-    alarm_set(client->later, clock_now_ns() + 100 * NS_PER_MS);
+    alarm_set(client->later, clock_now_ns() + 1500 * NS_PER_MS);
     struct exchange *got = client_do(client, peer->port);
     CHECK_INT("finish", got->finish, FINISH_MARKER);
     CHECK_INT("end", got->end_ns, got->marks[got->mark_count - 1].own_ns);
