@@ -17,3 +17,15 @@ void list_fini(struct list *list)
     free(list->items);
     *list = (struct list){0};
 }
+
+void numbers_add(struct numbers *numbers, double value)
+{
+    numbers->items = mem_resize(numbers->items, numbers->count + 1, sizeof *numbers->items);
+    numbers->items[numbers->count++] = value;
+}
+
+void numbers_fini(struct numbers *numbers)
+{
+    free(numbers->items);
+    *numbers = (struct numbers){0};
+}

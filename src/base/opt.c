@@ -35,7 +35,8 @@ bool opt_set_value(struct opt_set *set, size_t row, const char *text, enum opt_o
     if (origin < set->origin[row])
         return opt_check(r, text, err);
     /* A list from a higher origin replaces the one from a lower; within one origin it grows. */
-    if (origin > set->origin[row] && r->type->kind == OPT_KIND_LIST)
+    bool list = r->type->kind == OPT_KIND_LIST || r->type->kind == OPT_KIND_NUMBERS;
+    if (origin > set->origin[row] && list)
         r->type->release(field);
     if (!r->type->parse(r, text, field, err))
         return false;

@@ -17,13 +17,21 @@
 struct opt_row;
 
 /* What Lua, JSON and the help see of a value. */
-enum opt_kind { OPT_KIND_FLAG, OPT_KIND_TEXT, OPT_KIND_INTEGER, OPT_KIND_NUMBER, OPT_KIND_LIST };
+enum opt_kind {
+    OPT_KIND_FLAG,
+    OPT_KIND_TEXT,
+    OPT_KIND_INTEGER,
+    OPT_KIND_NUMBER,
+    OPT_KIND_LIST,
+    OPT_KIND_NUMBERS
+};
 
 /* The behaviour of one C type of field. */
 struct opt_type {
     const char *name; /* in messages: "a whole number" */
     enum opt_kind kind;
     bool takes_value; /* false: a flag */
+    bool many;        /* one use takes all following words that fit */
     size_t size;      /* of the field, checked by OPT_FIELD */
     bool (*parse)(const struct opt_row *row, const char *text, void *field, struct err *err);
     void (*release)(void *field);
@@ -45,6 +53,10 @@ extern const struct opt_type opt_share; /* double 0…1; "10%" or 0.1 */
 extern const struct opt_type opt_list;  /* struct list: each use adds one */
 extern const struct opt_type
     opt_words; /* struct list: each use adds all words up to the next option */
+/* struct numbers, each within min…max; a use takes all following words that are numbers; also
+ * "1,2,4" */
+extern const struct opt_type opt_integers; /* whole ones */
+extern const struct opt_type opt_numbers;
 
 struct opt_row {
     const char *name;    /* long name without dashes */
@@ -67,7 +79,8 @@ struct opt_row {
 /* For a row's `.offset` of struct S, field F, held to the C type T by the compiler. */
 #define OPT_FIELD(S, F, T) .offset = offsetof(S, F) + 0 * sizeof((T *)0 == &((S *)0)->F)
 
-enum opt_origin { OPT_UNSET, OPT_DEFAULT, OPT_CONFIG, OPT_ENVIRONMENT, OPT_COMMAND_LINE };
+/* The later ones win. */
+enum opt_origin { OPT_UNSET, OPT_DEFAULT, OPT_ENVIRONMENT, OPT_CONFIG, OPT_COMMAND_LINE };
 
 /* A table, the struct its offsets point into, and for each row where its value came from. */
 struct opt_set {

@@ -127,18 +127,27 @@ static bool needs_value(const struct parser *p, const char *option, struct err *
                                                                  : "ends the options");
 }
 
+/* Whether the next word is one more value of an option that takes many. */
+static bool fits(const struct parser *p, size_t row)
+{
+    if (p->at >= p->argc)
+        return false;
+    const char *word = p->argv[p->at];
+    const struct opt_row *r = &p->set->rows[row];
+    if (word[0] == '-' && word[1] && !is_negative_number(p->set, word))
+        return false;
+    return r->type->kind != OPT_KIND_NUMBERS || opt_check(r, word, NULL);
+}
+
 /* Takes the value of `row` from the following words. `option` is it as typed, for messages. */
 static bool parse_following(struct parser *p, size_t row, const char *option, struct err *err)
 {
-    bool many = p->set->rows[row].type == &opt_words;
     if (p->at >= p->argc || is_option(p->set, p->argv[p->at]))
         return needs_value(p, option, err);
     do {
         if (!opt_set_value(p->set, row, p->argv[p->at++], OPT_COMMAND_LINE, err))
             return false;
-    } while (many && p->at < p->argc &&
-             (p->argv[p->at][0] != '-' || !p->argv[p->at][1] ||
-              is_negative_number(p->set, p->argv[p->at])));
+    } while (p->set->rows[row].type->many && fits(p, row));
     return true;
 }
 

@@ -289,6 +289,52 @@ static void list_show(const struct opt_row *row, const void *field, struct buf *
     }
 }
 
+static bool numbers_parse_one(const struct opt_row *row, const char *text, double *value,
+                              struct err *err)
+{
+    if (row->type == &opt_numbers)
+        return number_parse(row, text, value, err);
+    int64_t whole = 0;
+    bool ok = integer_parse(row, text, &whole, err);
+    *value = (double)whole;
+    return ok;
+}
+
+/* "4" or "1,2,4": all of them, or none when one is wrong. */
+static bool numbers_parse(const struct opt_row *row, const char *text, void *field, struct err *err)
+{
+    struct numbers *numbers = field, read = {0};
+    bool ok = true;
+    for (const char *at = text; ok; at++) {
+        size_t len = strcspn(at, ",");
+        char *one = mem_copy(at, len);
+        double value = 0;
+        ok = numbers_parse_one(row, one, &value, err);
+        numbers_add(&read, value);
+        free(one);
+        at += len;
+        if (!*at)
+            break;
+    }
+    for (size_t i = 0; ok && i < read.count; i++)
+        numbers_add(numbers, read.items[i]);
+    numbers_fini(&read);
+    return ok;
+}
+
+static void numbers_release(void *field)
+{
+    numbers_fini(field);
+}
+
+static void numbers_show(const struct opt_row *row, const void *field, struct buf *out)
+{
+    (void)row;
+    const struct numbers *numbers = field;
+    for (size_t i = 0; i < numbers->count; i++)
+        buf_printf(out, "%s%.15g", i ? " " : "", numbers->items[i]);
+}
+
 const struct opt_type opt_flag = {.name = "true or false",
                                   .kind = OPT_KIND_FLAG,
                                   .size = sizeof(bool),
@@ -359,7 +405,26 @@ const struct opt_type opt_list = {.name = "a text, repeatable",
 const struct opt_type opt_words = {.name = "one or more words",
                                    .kind = OPT_KIND_LIST,
                                    .takes_value = true,
+                                   .many = true,
                                    .size = sizeof(struct list),
                                    .parse = list_parse,
                                    .release = list_release,
                                    .show = list_show};
+
+const struct opt_type opt_integers = {.name = "whole numbers",
+                                      .kind = OPT_KIND_NUMBERS,
+                                      .takes_value = true,
+                                      .many = true,
+                                      .size = sizeof(struct numbers),
+                                      .parse = numbers_parse,
+                                      .release = numbers_release,
+                                      .show = numbers_show};
+
+const struct opt_type opt_numbers = {.name = "numbers",
+                                     .kind = OPT_KIND_NUMBERS,
+                                     .takes_value = true,
+                                     .many = true,
+                                     .size = sizeof(struct numbers),
+                                     .parse = numbers_parse,
+                                     .release = numbers_release,
+                                     .show = numbers_show};

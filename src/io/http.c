@@ -12,6 +12,8 @@
 
 #define LINGER_NS (20 * NS_PER_MS) /* for the message's end after the end marker */
 
+enum { TOTAL_LOOKS = 256 }; /* a buffer each */
+
 #define OWNER(member, wait)                                                                        \
     ((struct transfer *)(void *)((char *)(wait)-offsetof(struct transfer, member)))
 
@@ -28,6 +30,7 @@ static void http_end(struct transfer *transfer, enum finish finish, uint64_t end
     waits_drop(&http->running, &transfer->life);
     waits_drop(&http->idle, &transfer->idle);
     waits_drop(&http->tails, &transfer->tail);
+    waits_drop(&http->cuts, &transfer->cut);
     transfer->next = NULL;
     *http->ended_last = transfer;
     http->ended_last = &transfer->next;
@@ -49,24 +52,55 @@ static void http_break(struct transfer *transfer, enum outcome fault, char *erro
 void http_finished(struct transfer *transfer, CURLcode code, uint64_t now_ns)
 {
     /* Headers without a body are an answer; libcurl calls a lone 101 "nothing". */
-    if (transfer->exchange->headers_ns && (code == CURLE_OK || code == CURLE_GOT_NOTHING))
+    if (transfer->exchange->headers_ns && (code == CURLE_OK || code == CURLE_GOT_NOTHING)) {
+        if (transfer->marker_ns)
+            transfer->http->held = 0;
         http_end(transfer, FINISH_COMPLETE, now_ns);
-    else
-        http_break(transfer, http_fault_of(transfer, code), http_fault_text(transfer, code),
-                   now_ns);
+        return;
+    }
+    http_break(transfer, http_fault_of(transfer, code), http_fault_text(transfer, code), now_ns);
+}
+
+/* The message has not ended in its time: a last look. */
+static void http_end_held(struct transfer *transfer)
+{
+    http_shard_look(transfer);
+    if (!transfer->shard || !transfer->marker_ns || transfer->tail.next || transfer->cut.next)
+        return;
+    if (transfer->http->held < HELD_LIMIT)
+        transfer->http->held++;
+    http_end(transfer, FINISH_MARKER, transfer->marker_ns);
+}
+
+/* libcurl counts an easy handle's tries over its whole life, and gives up at five. */
+static void http_put_away(struct transfer *transfer)
+{
+    struct http *http = transfer->http;
+    const struct exchange *exchange = transfer->exchange;
+    bool whole = exchange->finish == FINISH_COMPLETE || exchange->finish == FINISH_MARKER;
+    if (!whole || exchange->resent) {
+        http_transfer_free(transfer);
+        return;
+    }
+    transfer->exchange = NULL;
+    transfer->next = http->pool;
+    http->pool = transfer;
 }
 
 void http_deliver(struct http *http)
 {
+    struct wait *cut;
+    while ((cut = waits_first(&http->cuts))) {
+        waits_drop(&http->cuts, cut);
+        http_end_held(OWNER(cut, cut));
+    }
     while (http->ended) {
         struct transfer *transfer = http->ended;
         struct exchange *exchange = transfer->exchange;
         http->ended = transfer->next;
         if (!http->ended)
             http->ended_last = &http->ended;
-        transfer->exchange = NULL;
-        transfer->next = http->pool;
-        http->pool = transfer;
+        http_put_away(transfer);
         http->in_flight--;
         http->on_end(http->arg, exchange);
     }
@@ -94,10 +128,17 @@ void http_cancel_all(struct http *http)
 
 /* ---- timeouts ---- */
 
+/* A timeout may be found while the bytes lie in the kernel: when this process was stopped, or had
+ * too little of the machine. So each looks first. */
+
 static void http_on_total(void *arg, struct wait *wait, uint64_t now_ns)
 {
     const struct http *http = arg;
     struct transfer *transfer = OWNER(life, wait);
+    for (int i = 0; i < TOTAL_LOOKS && transfer->shard && http_shard_look(transfer);)
+        i++;
+    if (!transfer->shard)
+        return;
     double limit = clock_seconds(http->config.total_timeout_ns);
     bool sent = transfer->exchange->sent_ns;
     char *error = sent ? mem_printf("not complete after %g s (the total timeout)", limit)
@@ -108,16 +149,19 @@ static void http_on_total(void *arg, struct wait *wait, uint64_t now_ns)
 static void http_on_idle(void *arg, struct wait *wait, uint64_t now_ns)
 {
     const struct http *http = arg;
+    struct transfer *transfer = OWNER(idle, wait);
+    http_shard_look(transfer);
+    if (!transfer->shard || transfer->idle.next)
+        return;
     char *error = mem_printf("no bytes for %g s (the read timeout)",
                              clock_seconds(http->config.read_timeout_ns));
-    http_break(OWNER(idle, wait), OUTCOME_TIMEOUT_READ, error, now_ns);
+    http_break(transfer, OUTCOME_TIMEOUT_READ, error, now_ns);
 }
 
 static void http_on_tail(void *arg, struct wait *wait, uint64_t now_ns)
 {
     (void)arg, (void)now_ns;
-    struct transfer *transfer = OWNER(tail, wait);
-    http_end(transfer, FINISH_MARKER, transfer->marker_ns);
+    http_end_held(OWNER(tail, wait));
 }
 
 static void http_after_expiry(void *arg)
@@ -155,9 +199,10 @@ static struct transfer *http_take(struct http *http)
 static void http_begin(struct transfer *transfer, struct exchange *exchange)
 {
     transfer->exchange = exchange;
+    transfer->fd = CURL_SOCKET_BAD;
     transfer->marker_ns = 0;
     transfer->read = (struct stamp_read){0};
-    transfer->in_headers = transfer->provisional = transfer->encoded = false;
+    transfer->tried = transfer->in_headers = transfer->provisional = transfer->encoded = false;
     transfer->fault = OUTCOME_OK;
     transfer->error[0] = transfer->text[0] = '\0';
 }
@@ -241,6 +286,7 @@ struct http *http_new(struct loop *loop, const struct http_config *config, http_
                http);
     waits_init(&http->idle, ev, config->read_timeout_ns, http_on_idle, http_after_expiry, http);
     waits_init(&http->tails, ev, LINGER_NS, http_on_tail, http_after_expiry, http);
+    waits_init(&http->cuts, ev, 0, NULL, NULL, http);
     ev_prepare_init(&http->deliver, http_on_deliver);
     http->deliver.data = http;
     if (http_open(http, config->resolve, err))

@@ -9,12 +9,13 @@
 /* How much white space after the end marker is looked through. */
 enum { MARKER_TAIL = 64 };
 
-/* Forgets the answer to a try that failed. libcurl tries again only when no byte of it had come,
- * so this is for certainty. */
-static void http_answer_reset(struct transfer *transfer)
+/* Forgets a try that failed. libcurl tries again only when no byte of an answer had come, so most
+ * of this is for certainty. */
+static void http_answer_forget(struct transfer *transfer)
 {
     struct exchange *exchange = transfer->exchange;
     exchange->status = 0;
+    exchange->sent_ns = 0;
     exchange->first_byte_ns = exchange->headers_ns = 0;
     exchange->mark_count = 0;
     buf_clear(&exchange->headers);
@@ -23,7 +24,29 @@ static void http_answer_reset(struct transfer *transfer)
     exchange->content_type = NULL;
     transfer->in_headers = transfer->provisional = transfer->encoded = false;
     transfer->marker_ns = 0;
+    waits_drop(&transfer->http->idle, &transfer->idle);
     waits_drop(&transfer->http->tails, &transfer->tail);
+    waits_drop(&transfer->http->cuts, &transfer->cut);
+}
+
+/* CURLOPT_SOCKOPTFUNCTION and CURLOPT_RESOLVER_START_FUNCTION: a new connection begins. If the
+ * request had gone out, it was on a kept connection that turned out to be dead. */
+int http_on_socket(void *arg, curl_socket_t fd, curlsocktype purpose)
+{
+    (void)fd, (void)purpose;
+    struct transfer *transfer = arg;
+    if (transfer->exchange->sent_ns)
+        http_answer_forget(transfer);
+    return CURL_SOCKOPT_OK;
+}
+
+int http_on_resolve(void *resolver, void *reserved, void *arg)
+{
+    (void)resolver, (void)reserved;
+    struct transfer *transfer = arg;
+    if (transfer->exchange->sent_ns)
+        http_answer_forget(transfer);
+    return 0;
 }
 
 /* CURLOPT_PREREQFUNCTION: the connection is ready, the request goes out when this returns. */
@@ -33,10 +56,10 @@ int http_on_ready(void *arg, char *remote, char *local, int remote_port, int loc
     (void)remote, (void)local, (void)remote_port, (void)local_port;
     struct transfer *transfer = arg;
     struct exchange *exchange = transfer->exchange;
-    if (exchange->sent_ns) {
-        exchange->resent++;
-        http_answer_reset(transfer);
-    }
+    if (exchange->sent_ns) /* the last try was on a kept connection, and so is this */
+        http_answer_forget(transfer);
+    exchange->resent += transfer->tried;
+    transfer->tried = true;
     exchange->sent_ns = now;
     waits_note(&transfer->http->idle, &transfer->idle, now);
     return CURL_PREREQFUNC_OK;
@@ -135,8 +158,13 @@ static bool http_answer_marked(struct span body, struct span marker)
     return before == '\n' || before == '\r';
 }
 
+static bool http_answer_lingers(struct http *http)
+{
+    return http->held < HELD_LIMIT || ++http->cut_count % HELD_PROBE == 0;
+}
+
 /* The server mostly ends the message right after the marker, and then the connection can be kept:
- * so it gets a moment. */
+ * so it gets a moment, unless it is one that never does. */
 static void http_answer_watch(struct transfer *transfer)
 {
     struct http *http = transfer->http;
@@ -145,9 +173,13 @@ static void http_answer_watch(struct transfer *transfer)
     if (!http_answer_marked(buf_span(&transfer->exchange->body), http->config.end_marker)) {
         transfer->marker_ns = 0;
         waits_drop(&http->tails, &transfer->tail);
+        waits_drop(&http->cuts, &transfer->cut);
     } else if (!transfer->marker_ns) {
         transfer->marker_ns = transfer->read.own_ns;
-        waits_note(&http->tails, &transfer->tail, transfer->read.own_ns);
+        if (http_answer_lingers(http))
+            waits_note(&http->tails, &transfer->tail, transfer->read.own_ns);
+        else
+            waits_note(&http->cuts, &transfer->cut, transfer->read.own_ns);
     }
 }
 

@@ -37,6 +37,10 @@ static void easy_wire(CURL *easy, struct transfer *transfer)
 {
     curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->text);
+    curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, http_on_socket);
+    curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_RESOLVER_START_FUNCTION, http_on_resolve);
+    curl_easy_setopt(easy, CURLOPT_RESOLVER_START_DATA, transfer);
     curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, http_on_ready);
     curl_easy_setopt(easy, CURLOPT_PREREQDATA, transfer);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, http_on_header);
@@ -143,10 +147,13 @@ static const struct mute {
     {.line = "Accept-Encoding:", .unless_compressed = true},
 };
 
-static bool easy_has_header(const struct list *headers, const char *name)
+/* Is there a line of the same name? */
+static bool easy_has_header(const struct list *headers, const char *line)
 {
+    size_t name = strcspn(line, ":");
     for (size_t i = 0; i < headers->count; i++)
-        if (strncasecmp(headers->items[i], name, strlen(name)) == 0)
+        if (strncasecmp(headers->items[i], line, name) == 0 &&
+            strcspn(headers->items[i], ":;") == name)
             return true;
     return false;
 }
@@ -164,11 +171,14 @@ static bool easy_lines_match(const struct transfer *transfer, const struct list 
 
 static bool easy_check_header(const char *line, struct err *err)
 {
-    size_t name = strcspn(line, ":\r\n");
-    if (name && line[name] == ':' && !line[name + strcspn(line + name, "\r\n")])
+    size_t name = strcspn(line, ":;\r\n");
+    bool one_line = !line[name + strcspn(line + name, "\r\n")];
+    if (name && one_line && (line[name] == ':' || strcmp(line + name, ";") == 0))
         return true;
-    return err_set(err, "header \"%.*s\" is not of the form \"Name: value\" in one line",
-                   (int)strcspn(line, ":\r\n"), line);
+    return err_set(err,
+                   "header \"%.*s\" is not of the form \"Name: value\" in one line, nor \"Name;\" "
+                   "for one without a value",
+                   (int)name, line);
 }
 
 static bool easy_add_line(struct curl_slist **lines, const char *line, struct err *err)

@@ -20,6 +20,10 @@
 
 struct http;
 
+/* After the end marker the message gets a moment to end. Where it did not HELD_LIMIT times in a row
+ * only one in HELD_PROBE gets it, until one does end again. */
+enum { HELD_LIMIT = 3, HELD_PROBE = 16 };
+
 /* One multi handle. */
 struct shard {
     struct http *http;
@@ -41,6 +45,7 @@ struct transfer {
     struct http *http;
     struct shard *shard;
     CURL *easy;
+    curl_socket_t fd;          /* that libcurl watches for it; CURL_SOCKET_BAD = none */
     struct exchange *exchange; /* the caller's again after on_end; NULL = resting */
     struct transfer *next;     /* in the pool, or among the ended */
 
@@ -52,9 +57,11 @@ struct transfer {
     struct wait life; /* in http.running */
     struct wait idle; /* in http.idle: since the request was sent or the last read */
     struct wait tail; /* in http.tails: the end marker has been seen */
+    struct wait cut;  /* in http.cuts: likewise */
     uint64_t marker_ns;
 
     struct stamp_read read;
+    bool tried;       /* the request has gone out, be it on a connection that died */
     bool in_headers;  /* the status line has come */
     bool provisional; /* these headers are those of a 1xx */
     bool encoded;     /* the body is compressed */
@@ -88,7 +95,10 @@ struct http {
 
     struct waits running; /* every running transfer, for the total timeout */
     struct waits idle;
-    struct waits tails;
+    struct waits tails; /* whose messages get a moment to end */
+    struct waits cuts;  /* … and whose do not: they end with this call into libcurl */
+    uint32_t held;      /* answers in a row whose messages did not end by themselves */
+    uint32_t cut_count; /* since `held` reached its limit */
 
     char *origin; /* the last URL's "scheme://host:port" */
     bool direct;  /* it needs no proxy */
@@ -103,6 +113,9 @@ bool http_shards_init(struct http *http, struct err *err) MUST_CHECK;
 void http_shards_fini(struct http *http);
 bool http_shard_add(struct transfer *transfer, struct err *err) MUST_CHECK;
 void http_shard_remove(struct transfer *transfer, bool kept); /* kept: the connection lives on */
+/* Has libcurl read what lies in the kernel for this transfer, if anything does, which may end it
+ * (then its shard is NULL); nothing is delivered. */
+bool http_shard_look(struct transfer *transfer);
 
 /* http_easy.c */
 struct transfer *http_transfer_new(struct http *http);
@@ -114,6 +127,8 @@ void http_easy_direct(CURL *easy, bool direct);
 long http_timeout_ms(uint64_t ns);
 
 /* http_answer.c */
+int http_on_socket(void *arg, curl_socket_t fd, curlsocktype purpose);
+int http_on_resolve(void *resolver, void *reserved, void *arg);
 int http_on_ready(void *arg, char *remote, char *local, int remote_port, int local_port);
 size_t http_on_header(char *line, size_t size, size_t count, void *arg);
 size_t http_on_body(char *data, size_t size, size_t count, void *arg);

@@ -1,19 +1,20 @@
+#include <arpa/inet.h>
 #include <ctype.h>
-#include <netdb.h>
+#include <netinet/in.h>
 #include <stdlib.h>
-#include <sys/socket.h>
+#include <string.h>
 
-#include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "io/http_inner.h"
-
-enum { RESOLVE_LIMIT = 64 * 1024 };
+#include "io/loop.h"
 
 static bool probe_fail(CURL *easy, CURLcode code, const char *text, const struct http_url *url,
                        const struct http_config *config, struct err *err)
 {
     long number = 0;
+    if (code == CURLE_ABORTED_BY_CALLBACK)
+        return err_set(err, "interrupted");
     if (code == CURLE_OPERATION_TIMEDOUT)
         return err_set(err, "cannot reach %s: no connection within %g s", url->shown,
                        clock_seconds(config->connect_timeout_ns));
@@ -28,52 +29,48 @@ static bool probe_fail(CURL *easy, CURLcode code, const char *text, const struct
                    text[0] ? text : curl_easy_strerror(code));
 }
 
-static void probe_add(struct buf *out, const struct addrinfo *info)
+/* May it be a proxy that answered at the target's own port? libcurl does not tell. */
+static bool probe_may_be_proxy(long port)
 {
-    char text[NI_MAXHOST];
-    if (getnameinfo(info->ai_addr, info->ai_addrlen, text, sizeof text, NULL, 0, NI_NUMERICHOST))
-        return;
-    buf_printf(out, info->ai_family == AF_INET6 ? ",[%s]" : ",%s", text);
+    static const char *const NAMES[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
+                                        "ALL_PROXY"};
+    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++) {
+        const char *proxy = getenv(NAMES[i]);
+        const char *colon = proxy ? strrchr(proxy, ':') : NULL;
+        char *rest = NULL;
+        long other = colon ? strtol(colon + 1, &rest, 10) : 0;
+        bool named = other > 0 && strspn(rest, "/") == strlen(rest);
+        if (proxy && *proxy && (!named || other == port))
+            return true;
+    }
+    return false;
 }
 
-/* The addresses of the family that answered; empty if the one that answered is not among them,
- * which means that a proxy did. */
-static void probe_addresses(const struct addrinfo *list, const char *answered, struct buf *out)
+/* Only where the address alone says where it leads, which a link's own does not. */
+static bool probe_is_global(const char *address)
 {
-    bool seen = false;
-    int family = strchr(answered, ':') ? AF_INET6 : AF_INET;
-    for (const struct addrinfo *info = list; info; info = info->ai_next) {
-        char text[NI_MAXHOST];
-        if (info->ai_family != family || getnameinfo(info->ai_addr, info->ai_addrlen, text,
-                                                     sizeof text, NULL, 0, NI_NUMERICHOST))
-            continue;
-        seen = seen || strcmp(text, answered) == 0;
-        probe_add(out, info);
-    }
-    if (!seen)
-        buf_clear(out);
+    struct in6_addr v6;
+    return inet_pton(AF_INET6, address, &v6) != 1 || !IN6_IS_ADDR_LINKLOCAL(&v6);
 }
 
 static char *probe_resolve(CURL *easy, const struct http_url *url)
 {
-    char *answered = NULL;
+    char *address = NULL;
     long port = 0;
-    curl_easy_getinfo(easy, CURLINFO_PRIMARY_IP, &answered);
+    curl_easy_getinfo(easy, CURLINFO_PRIMARY_IP, &address);
     curl_easy_getinfo(easy, CURLINFO_PRIMARY_PORT, &port);
-    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM}, *list = NULL;
-    if (url->literal || !answered || port != atol(url->port) ||
-        getaddrinfo(url->host, url->port, &hints, &list) != 0)
+    if (url->literal || !address || !*address || port != atol(url->port) ||
+        !probe_is_global(address) || (!url->loopback && probe_may_be_proxy(port)))
         return NULL;
-    struct buf addresses;
-    buf_init(&addresses, RESOLVE_LIMIT);
-    probe_addresses(list, answered, &addresses);
-    freeaddrinfo(list);
-    char *resolve = addresses.len && !addresses.full
-                        ? mem_printf("%s:%s:%.*s", url->host, url->port, (int)addresses.len - 1,
-                                     addresses.data + 1)
-                        : NULL;
-    buf_fini(&addresses);
-    return resolve;
+    return mem_printf(strchr(address, ':') ? "%s:%s:[%s]" : "%s:%s:%s", url->host, url->port,
+                      address);
+}
+
+/* CURLOPT_XFERINFOFUNCTION, which libcurl calls at least once a second. */
+static int probe_on_progress(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+    (void)arg, (void)a, (void)b, (void)c, (void)d;
+    return signals_pending();
 }
 
 static bool probe_connect(CURL *easy, const char *text, const struct http_url *url,
@@ -84,6 +81,9 @@ static bool probe_connect(CURL *easy, const char *text, const struct http_url *u
     http_easy_direct(easy, url->loopback);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, reason);
     curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* a thread that resolves is not waited for */
+    curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, probe_on_progress);
+    curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
     CURLcode code = curl_easy_setopt(easy, CURLOPT_URL, text);
     if (code == CURLE_OK)
         code = curl_easy_perform(easy);

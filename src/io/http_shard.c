@@ -1,3 +1,4 @@
+#include <poll.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -20,15 +21,29 @@ static void shard_collect(struct shard *shard)
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
         http_finished(transfer, code, now);
     }
-    http_deliver(shard->http);
 }
 
-static void shard_act(struct shard *shard, curl_socket_t fd, int bits)
+static void shard_drive(struct shard *shard, curl_socket_t fd, int bits)
 {
     int running;
     shard->http->turn++;
     curl_multi_socket_action(shard->multi, fd, bits, &running);
     shard_collect(shard);
+}
+
+static void shard_act(struct shard *shard, curl_socket_t fd, int bits)
+{
+    shard_drive(shard, fd, bits);
+    http_deliver(shard->http);
+}
+
+bool http_shard_look(struct transfer *transfer)
+{
+    struct pollfd ready = {.fd = transfer->fd, .events = POLLIN};
+    if (transfer->fd == CURL_SOCKET_BAD || poll(&ready, 1, 0) != 1)
+        return false;
+    shard_drive(transfer->shard, transfer->fd, CURL_CSELECT_IN);
+    return true;
 }
 
 /* The sock may be gone when libcurl returns. */
@@ -87,11 +102,25 @@ static void sock_give_back(struct shard *shard, struct sock *sock)
     http->spare = sock;
 }
 
+/* libcurl tells a transfer's socket only here (CURLINFO_ACTIVESOCKET is that of the last one), and
+ * names handles of its own, too. */
+static void shard_note_socket(CURL *easy, curl_socket_t fd, int what)
+{
+    struct transfer *transfer = NULL;
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer);
+    if (!transfer)
+        return;
+    if (what != CURL_POLL_REMOVE)
+        transfer->fd = fd;
+    else if (transfer->fd == fd)
+        transfer->fd = CURL_SOCKET_BAD;
+}
+
 /* CURLMOPT_SOCKETFUNCTION. */
 static int shard_set_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *sock_arg)
 {
-    (void)easy;
     struct shard *shard = arg;
+    shard_note_socket(easy, fd, what);
     struct sock *sock = sock_arg;
     struct ev_loop *ev = loop_ev(shard->http->loop);
     if (sock)

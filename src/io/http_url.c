@@ -88,6 +88,15 @@ bool http_url_parse(const char *text, struct http_url *url, struct err *err)
     return ok;
 }
 
+bool http_is_local(const char *url)
+{
+    struct http_url parsed;
+    struct err err;
+    bool local = http_url_parse(url, &parsed, &err) && parsed.loopback;
+    http_url_fini(&parsed);
+    return local;
+}
+
 void http_url_fini(struct http_url *url)
 {
     free(url->scheme);

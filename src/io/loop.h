@@ -42,7 +42,8 @@ void alarm_set(struct alarm *alarm, uint64_t at_ns);
 /* Signals by signalfd: `on_signal` runs in the loop's thread. The signals must be blocked in every
  * thread (signals_block, called by main before any thread starts). */
 struct signals;
-void signals_block(void); /* SIGINT, SIGTERM, SIGHUP; SIGPIPE is ignored */
+void signals_block(void);   /* SIGINT, SIGTERM, SIGHUP; SIGPIPE is ignored */
+bool signals_pending(void); /* has one of them come that nobody has read? for where no loop runs */
 struct signals *signals_new(struct loop *loop, void (*on_signal)(void *arg, int signo), void *arg,
                             struct err *err);
 void signals_free(struct signals *signals);

@@ -34,6 +34,13 @@ void signals_block(void)
     signal(SIGPIPE, SIG_IGN);
 }
 
+bool signals_pending(void)
+{
+    sigset_t pending, both, set = signals_set();
+    return sigpending(&pending) == 0 && sigandset(&both, &pending, &set) == 0 &&
+           !sigisemptyset(&both);
+}
+
 /* One signal a turn: the descriptor stays readable while there are more. */
 static void signals_on_ready(struct ev_loop *ev, ev_io *io, int events)
 {

@@ -51,6 +51,7 @@ void waits_init(struct waits *waits, struct ev_loop *ev, uint64_t span_ns,
     waits->after = after;
     waits->arg = arg;
     ev_timer_init(&waits->timer, waits_on_timer, 0., 0.);
+    ev_set_priority(&waits->timer, EV_MINPRI); /* what is ready in the same turn comes first */
     waits->timer.data = waits;
 }
 

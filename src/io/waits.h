@@ -1,6 +1,8 @@
 /* Timeouts of one length for many things at once: a list in the order of the last activity, which
  * is then also the order of expiry, and one timer for its head. Noting an activity costs the same
- * however many wait. */
+ * however many wait. The timer comes last in its turn of the loop, so that an activity of the same
+ * turn is noted before; after a stop of the whole process the turn may still have missed some, so
+ * that `expire` should look itself before it judges. */
 #pragma once
 
 #include <ev.h>

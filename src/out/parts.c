@@ -1,5 +1,6 @@
 #include "out/parts.h"
 
+#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +47,14 @@ static cJSON *option_list(struct secrets *secrets, const struct list *list)
     return items;
 }
 
+static cJSON *option_numbers(const struct numbers *numbers)
+{
+    cJSON *items = cJSON_CreateArray();
+    for (size_t i = 0; i < numbers->count; i++)
+        cJSON_AddItemToArray(items, cJSON_CreateNumber(numbers->items[i]));
+    return items;
+}
+
 static cJSON *option_shown(const struct opt_set *options, const struct opt_row *row,
                            struct secrets *secrets, bool raw)
 {
@@ -67,6 +76,7 @@ static cJSON *option_value(const struct opt_set *options, const struct opt_row *
     switch (row->type->kind) {
     case OPT_KIND_FLAG: return cJSON_CreateBool(*(const bool *)field);
     case OPT_KIND_LIST: return option_list(secrets, field);
+    case OPT_KIND_NUMBERS: return option_numbers(field);
     case OPT_KIND_INTEGER: /* exact beyond 2^53 */
         if (row->type == &opt_integer)
             return option_shown(options, row, secrets, true);
@@ -124,8 +134,14 @@ cJSON *part_trust(const struct trust *trust)
         {"bodies_left_out", (double)trust->bodies_left_out},
         {"data_cycles", (double)trust->data_cycles},
         {"malformed_rows", (double)trust->malformed_rows},
-        {"asked_concurrency", trust->asked_concurrency},
+        {"missing", (double)trust->missing},
+        {"paused", (double)trust->paused},
+        {"sinks_broken", (double)trust->sinks_broken},
+        {"asked_concurrency",
+         trust->asked_concurrency > 0 ? trust->asked_concurrency : (double)NAN},
         {"achieved_concurrency", trust->achieved_concurrency},
+        {"asked_rate", trust->asked_rate > 0 ? trust->asked_rate : (double)NAN},
+        {"achieved_rate", trust->achieved_rate},
         {"warnings", (double)trust->warnings},
     };
     cJSON *object = cJSON_CreateObject();

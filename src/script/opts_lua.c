@@ -8,8 +8,45 @@
 
 enum { NAME_LIMIT = 64 };
 
+/* ---- options by name ---- */
+
+static const void *field_by_name(const struct opt_set *set, const char *name, enum opt_kind kind)
+{
+    const struct opt_row *row = set ? opt_find(set, name) : NULL;
+    return row && row->type->kind == kind ? opt_field(set, row) : NULL;
+}
+
+const char *opts_text(const struct opt_set *set, const char *name)
+{
+    char *const *field = field_by_name(set, name, OPT_KIND_TEXT);
+    return field ? *field : NULL;
+}
+
+const struct list *opts_list(const struct opt_set *set, const char *name)
+{
+    return field_by_name(set, name, OPT_KIND_LIST);
+}
+
+bool opts_flag(const struct opt_set *set, const char *name)
+{
+    const bool *field = field_by_name(set, name, OPT_KIND_FLAG);
+    return field && *field;
+}
+
+bool opts_integer(const struct opt_set *set, const char *name, int64_t *value)
+{
+    const int64_t *field = field_by_name(set, name, OPT_KIND_INTEGER);
+    const struct opt_row *row = field ? opt_find(set, name) : NULL;
+    if (!row || row->type != &opt_integer || opt_origin(set, row) == OPT_UNSET)
+        return false;
+    *value = *field;
+    return true;
+}
+
+/* ---- the table ---- */
+
 /* Known whatever rows there are. */
-static const char *const own_names[] = {"model", "url", "dataset_path"};
+static const char *const own_names[] = {"model", "endpoint", "model_type", "url", "dataset_path"};
 
 static void lua_name(const char *name, char out[NAME_LIMIT])
 {
@@ -30,6 +67,17 @@ static void push_list(lua_State *lua, const struct list *list)
     }
 }
 
+static void push_numbers(lua_State *lua, const struct numbers *numbers)
+{
+    lua_createtable(lua, (int)numbers->count, 0); // -- list
+    slot_push(lua, SLOT_ARRAY_MARK);              // -- list mark
+    lua_setmetatable(lua, -2);                    // -- list
+    for (size_t i = 0; i < numbers->count; i++) {
+        lua_pushnumber(lua, numbers->items[i]); // -- list number
+        lua_rawseti(lua, -2, (int)i + 1);       // -- list
+    }
+}
+
 void opt_push(lua_State *lua, const struct opt_set *set, const struct opt_row *row)
 {
     const void *field = opt_field(set, row);
@@ -37,6 +85,7 @@ void opt_push(lua_State *lua, const struct opt_set *set, const struct opt_row *r
     case OPT_KIND_FLAG: lua_pushboolean(lua, *(const bool *)field); break;
     case OPT_KIND_TEXT: lua_pushstring(lua, *(char *const *)field); break;
     case OPT_KIND_LIST: push_list(lua, field); break;
+    case OPT_KIND_NUMBERS: push_numbers(lua, field); break;
     case OPT_KIND_INTEGER:
         if (row->type == &opt_integer) {
             integer_push_signed(lua, *(const int64_t *)field);
@@ -53,6 +102,8 @@ static bool has_value(const struct opt_set *set, const struct opt_row *row)
     const void *field = opt_field(set, row);
     if (row->type->kind == OPT_KIND_LIST)
         return ((const struct list *)field)->count > 0;
+    if (row->type->kind == OPT_KIND_NUMBERS)
+        return ((const struct numbers *)field)->count > 0;
     if (row->type->kind == OPT_KIND_FLAG)
         return *(const bool *)field;
     return opt_origin(set, row) != OPT_UNSET;
@@ -148,6 +199,11 @@ void opts_push(lua_State *lua, struct script *script)
     lua_newtable(lua); // -- opts meta values
     if (script->opts)
         fill(lua, script->opts);
+    if (script->stream)
+        lua_pushboolean(lua, 1); // -- opts meta values true
+    else
+        lua_pushnil(lua);            // -- opts meta values nil
+    lua_setfield(lua, -2, "stream"); // -- opts meta values
     fill_text(lua, "url", script->url);
     fill_text(lua, "model", script->model);
     fill_text(lua, "dataset_path", script->data_path);

@@ -34,12 +34,19 @@ static void test_err_is_cut_not_overrun(void **state)
     lengthy[4999] = '\0';
     err_set(&err, "%s", lengthy);
     CHECK_INT("full", strlen(err.text), sizeof err.text - 1);
+    CHECK_TEXT("seen to be cut", err.text + sizeof err.text - 5, "x…");
     err_prefix(&err, "file %s", "a");
     CHECK_INT("still full", strlen(err.text), sizeof err.text - 1);
     assert_memory_equal(err.text, "file a: xxx", 11);
     err_prefix(&err, "%s", lengthy);
     CHECK_INT("lengthy prefix", strlen(err.text), sizeof err.text - 1);
-    assert_non_null(strstr(err.text, "x: file a: xxx"));
+    assert_non_null(strstr(err.text, "x…: file a: xxx"));
+    CHECK_TEXT("seen to be cut", err.text + sizeof err.text - 5, "x…");
+    err_set(&err, "%.2043s€uro", lengthy);
+    CHECK_INT("not within a character", strlen(err.text), 2046);
+    CHECK_TEXT("the character is left out", err.text + 2042, "x…");
+    err_set(&err, "%.2047s", lengthy);
+    CHECK_TEXT("just fits", err.text + 2045, "xx");
     free(lengthy);
 }
 

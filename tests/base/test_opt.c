@@ -265,21 +265,21 @@ static void test_highest_origin_wins(void **state)
     assert_true(opt_assign(&f.set, "model", "environment", OPT_ENVIRONMENT, &f.err));
     assert_true(opt_assign(&f.set, "url", "config", OPT_CONFIG, &f.err));
     assert_true(opt_assign(&f.set, "url", "environment", OPT_ENVIRONMENT, &f.err));
-    assert_true(opt_assign(&f.set, "url", "config again", OPT_CONFIG, &f.err));
+    assert_true(opt_assign(&f.set, "url", "environment again", OPT_ENVIRONMENT, &f.err));
     assert_true(opt_assign(&f.set, "header", "three", OPT_CONFIG, &f.err));
     assert_true(opt_assign(&f.set, "max_parallel", "9", OPT_CONFIG, &f.err));
     assert_true(opt_assign(&f.set, "stream", "no", OPT_CONFIG, &f.err));
     assert_true(opt_defaults(&f.set, &f.err));
     CHECK_TEXT("model", f.opts.model, "typed");
-    CHECK_TEXT("url", f.opts.url, "environment");
+    CHECK_TEXT("url", f.opts.url, "config");
     CHECK_INT("headers", f.opts.headers.count, 2);
     CHECK_INT("parallel", f.opts.parallel, 9);
     assert_false(f.opts.stream);
     static const struct {
         const char *name;
         enum opt_origin origin;
-    } want[] = {{"model", OPT_COMMAND_LINE}, {"url", OPT_ENVIRONMENT}, {"parallel", OPT_CONFIG},
-                {"stream", OPT_CONFIG},      {"mode", OPT_DEFAULT},    {"rate", OPT_UNSET}};
+    } want[] = {{"model", OPT_COMMAND_LINE}, {"url", OPT_CONFIG},   {"parallel", OPT_CONFIG},
+                {"stream", OPT_CONFIG},      {"mode", OPT_DEFAULT}, {"rate", OPT_UNSET}};
     for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
         CHECK_INT(want[i].name, opt_origin(&f.set, opt_find(&f.set, want[i].name)), want[i].origin);
         CHECK_INT(want[i].name, opt_given(&f.set, want[i].name), want[i].origin > OPT_DEFAULT);

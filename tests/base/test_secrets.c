@@ -2,6 +2,8 @@
 
 #include <pthread.h>
 
+#include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/secrets.h"
 
@@ -29,6 +31,47 @@ static const struct {
     {"<key>", "\"\\u003ckey\\u003E\"", "\"[redacted]\""},
     {"\x01\x02\x03\x04", "\"\\u0001\\u0002\\u0003\\u0004\"", "\"[redacted]\""},
     {"sk-12345", "\"\\u0073k-12345\"", "\"[redacted]\""},
+    /* JSON in JSON, up to five fold, and slashes that are escaped without need */
+    {"a\"b\\c", "[\"{\\\"k\\\":\\\"a\\\\\\\"b\\\\\\\\c\\\"}\"]",
+     "[\"{\\\"k\\\":\\\"[redacted]\\\"}\"]"},
+    {"a\"b\\c", "a\\\\\\\"b\\\\\\\\c", "[redacted]"},
+    {"a\"bc", "a\\\\\\\\\\\\\\\"bc", "[redacted]"},
+    {"a\"bc", "a\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\"bc", "[redacted]"},
+    {"a\\\nb", "a\\\\\\\\\\\\nb", "[redacted]"},
+    {"a\\\"b", "a\\u005c\\u0022b a\\\\u005c\\\\u0022b", "[redacted] [redacted]"},
+    {"a/b/c", "a\\/b\\\\/c", "[redacted]"},
+    {"a/b/c", "a\\\\\\/b\\\\\\/c", "[redacted]"},
+    {"Schlüssel", "Schl\\\\u00fcssel", "[redacted]"},
+    {"pw😀!", "pw\\\\ud83d\\\\ude00!", "[redacted]"},
+    {"tab\tnl\n", "tab\\\\tnl\\\\n", "[redacted]"},
+    {"\"abc", "x \\\"abc", "x [redacted]"},
+    {"a\"b c", "?k=a%22b+c", "?k=[redacted]"},
+    {"a\"b c", "?k=a\\\\\\\"b+c", "?k=[redacted]"},
+    {"a\"bc", "?k=a%5C%22bc", "?k=[redacted]"},
+    {"a/b%c", "?k=a%252Fb%2525c", "?k=[redacted]"},
+    /* an escape is hidden whole: JSON stays JSON */
+    {"nab-key", "\"x\\nab-key\"", "\"x[redacted]\""},
+    {"nab-key", "\"x\\\\nab-key\"", "\"x[redacted]\""},
+    {"nab-key", "\"x\\\\\\nab-key\"", "\"x[redacted]\""},
+    {"tab-key", "C:\\tab-key", "C:[redacted]"},
+    {"sab-key", "\\\\sab-key", "\\\\[redacted]"},
+    {"nab-key", "\\nnab-key", "\\n[redacted]"},
+    {"09ab-key", "\"\\u0009ab-key\"", "\"[redacted]\""},
+    {"09ab-key", "\"\\\\u0009ab-key\"", "\"[redacted]\""},
+    {"u0009ab", "\"\\u0009ab\"", "\"[redacted]\""},
+    {"key\\", "\"key\\\"x\"", "\"[redacted]x\""},
+    {"key\\", "\"key\\\\\"", "\"[redacted]\""},
+    {"key\\", "\\\"key\\\\\\\\\\\"", "\\\"[redacted]\\\""},
+    {"key\\u00", "\"key\\u0041x\"", "\"[redacted]x\""},
+    /* cut before it came here */
+    {"sk-12345", "HTTP 401: sk-12…", "HTTP 401: [redacted]…"},
+    {"sk-12345", "sk-12… or", "[redacted]… or"},
+    {"sk-12345", "s…", "s…"},
+    {"sk-12345", "sk-12...", "sk-12..."},
+    {"a/b/c", "a\\/b\\…", "[redacted]\\…"},
+    {"a/b/c", "a\\\\/b…", "[redacted]…"},
+    {"Schlüssel", "Schl\\u00…", "[redacted]\\u00…"},
+    {"a b c", "a%20b%2…", "[redacted]%2…"},
     /* URLs */
     {"a b/c+d", "http://h/?k=a%20b%2Fc%2Bd&x", "http://h/?k=[redacted]&x"},
     {"a b/c+d", "http://h/?k=a+b%2fc%2bd&x", "http://h/?k=[redacted]&x"},
@@ -142,8 +185,10 @@ static void test_url(void **state)
     } cases[] = {
         {"http://host:80/path", "http://host:80/path"},
         {"http://user:pass@host/x", "http://user:[redacted]@host/x"},
-        {"http://user@host/x", "http://user@host/x"},
-        {"http://user:@host/x", "http://user:@host/x"},
+        {"http://user@host/x", "http://[redacted]@host/x"},
+        {"http://user:@host/x", "http://[redacted]:@host/x"},
+        {"user@host/x", "[redacted]@host/x"},
+        {"http://host/x?max_tokens=4096", "http://host/x?max_tokens=4096"},
         {"http://u:p@ss:w@host", "http://u:[redacted]@host"},
         {"http://:pass@host", "http://:[redacted]@host"},
         {"user:pass@host:80/x", "user:[redacted]@host:80/x"},
@@ -179,9 +224,190 @@ static void test_url(void **state)
     secrets_free(secrets);
 }
 
+static struct secrets *secrets_of_url(const char *url)
+{
+    struct secrets *secrets = secrets_new();
+    secrets_register_url(secrets, url, "the URL", NULL);
+    return secrets;
+}
+
+static void test_register_url(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *url, *text, *want;
+    } cases[] = {
+        {"http://tok-12@h/", "tok-12 dG9rLTEyOg==", "[redacted] [redacted]=="},
+        {"http://tok-12:@h/", "tok-12 dG9rLTEyOg==", "[redacted] [redacted]=="},
+        {"http://user:pass-1@h/", "user pass-1", "user [redacted]"},
+        {"user:pass-1@h/", "user pass-1", "user [redacted]"},
+        {"http://user:pass-1@h/", "Basic dXNlcjpwYXNzLTE=", "Basic [redacted]="},
+        {"http://us:pass-1@h/", "Basic dXM6cGFzcy0x", "Basic [redacted]"},
+        {"http://u:pass-1@h/", "Basic dTpwYXNzLTE=", "Basic [redacted]="},
+        {"http://u:pass-1@h/", "Basic dTpwYXNzLTE", "Basic [redacted]"},
+        {"http://a:p%40ss%2b1@h/",
+         "p@ss+1 p%40ss%2b1 YTpwQHNzKzE=", "[redacted] [redacted] [redacted]="},
+        {"http://a:+pass@h/", "+pass YTorcGFzcw==", "[redacted] [redacted]=="},
+        /* digits 62 and 63, escaped by those who like to */
+
+        {"http://a:%3f%3f%3e%3e@h", "YTo/Pz4+ YTo\\/Pz4+ YTo%2FPz4%2b",
+         "[redacted] [redacted] [redacted]"},
+        {"http://h/?api_key=secret-1&n=number-1", "secret-1 number-1", "[redacted] number-1"},
+        {"http://h/?access_token=a%20bc+d", "a bc d a%20bc+d", "[redacted] [redacted]"},
+        {"http://h/?token=known#key=other", "known other", "[redacted] [redacted]"},
+        {"http://h/?max_tokens=4096", "4096", "4096"},
+        {"http://h/?sig=abcdef&design=fedcba", "abcdef fedcba", "[redacted] fedcba"},
+        {"http://h:80/a@b?to=c@d", "c@d a@b h:80", "c@d a@b h:80"},
+        {"", "x", "x"},
+        {"://", "x", "x"},
+        {"@:?=&=", "x", "x"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct secrets *secrets = secrets_of_url(cases[i].url);
+        char *hidden = secrets_hidden(secrets, cases[i].text);
+        CHECK_TEXT(cases[i].url, hidden, cases[i].want);
+        free(hidden);
+        secrets_free(secrets);
+    }
+}
+
+static void test_register_header(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line, *text, *want;
+    } cases[] = {
+        {"Authorization: Bearer abcd", "abcd Bearer abcd", "[redacted] [redacted]"},
+        {"Authorization:  Basic  abcd  ", "abcd.", "[redacted]."},
+        {"X-API-Key=abcd", "abcd", "[redacted]"},
+        {"Authorization Bearer abcd", "\"Authorization Bearer abcd\" is",
+         "\"Authorization [redacted]\" is"},
+        {"X-Auth: one two", "one two; two", "[redacted]; two"}, /* too short alone */
+        {"x-secret: a:b=c", "a:b=c", "[redacted]"},
+        {"Cookie: theme=dark; session=abcdef; lone-one", "abcdef dark lone-one theme",
+         "[redacted] [redacted] [redacted] theme"},
+        {"X-Trace: abcd", "abcd", "abcd"},
+        {"X-Auth:", "X-Auth:", "X-Auth:"},
+        {"X-Auth", "X-Auth", "X-Auth"},
+        {"", "x", "x"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct secrets *secrets = secrets_new();
+        secrets_register_header(secrets, cases[i].line, NULL);
+        char *hidden = secrets_hidden(secrets, cases[i].text);
+        CHECK_TEXT(cases[i].line, hidden, cases[i].want);
+        free(hidden);
+        secrets_free(secrets);
+    }
+}
+
+/* "api:" and the key, as libcurl sends it to wandb. */
+static void test_register_login(void **state)
+{
+    (void)state;
+    struct secrets *secrets = secrets_new();
+    secrets_register_login(secrets, span_text("api"), span_text("wandb-key"), "the key", NULL);
+    char *hidden = secrets_hidden(secrets, "api wandb-key YXBpOndhbmRiLWtleQ==");
+    CHECK_TEXT("hidden", hidden, "api [redacted] [redacted]==");
+    free(hidden);
+    secrets_free(secrets);
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    struct secrets *secrets = secrets_new();
+    struct log *log = log_new(LOG_ERROR, NULL);
+    secrets_register(secrets, span_text("abc"), "the key", log);
+    secrets_register(secrets, span_text(" abc\n"), "the same key", log);
+    secrets_register(secrets, span_text("abd"), "another key", log);
+    secrets_register(secrets, span_text("\t"), "nothing", log);
+    CHECK_INT("said once for a value", log_warnings(log), 2);
+    for (int i = 0; i < SECRETS_MOST; i++) {
+        char value[32];
+        snprintf(value, sizeof value, "secret-%d", i);
+        assert_true(secrets_add(secrets, span_text(value)));
+    }
+    assert_false(secrets_add(secrets, span_text("one too many")));
+    assert_true(secrets_add(secrets, span_text("secret-7")));
+    secrets_register(secrets, span_text("one too many"), "a key", log);
+    secrets_register(secrets, span_text("one too many"), "a key", log);
+    CHECK_INT("and this one", log_warnings(log), 3);
+    char *hidden = secrets_hidden(secrets, "secret-7, one too many");
+    CHECK_TEXT("the ones before stay hidden", hidden, "[redacted], one too many");
+    free(hidden);
+    log_free(log);
+    secrets_free(secrets);
+}
+
+/* At every length the secret is hidden before the text is cut. */
+static void test_hide_cut(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *want;
+        size_t most;
+    } cases[] = {
+        {"HTTP: sk-12345 is wrong", "HTTP: [redacted]…", 8},
+        {"HTTP: sk-12345 is wrong", "HTTP:…", 5},
+        {"HTTP: sk-12345 is wrong", "HTTP: …", 6},
+        {"HTTP: sk-12345 is wrong", "HTTP: [redacted] is…", 19},
+        {"HTTP: sk-12345 is wrong", "HTTP: [redacted] is wrong", 99},
+        {"sk-12345sk-12345sk-12345", "[redacted][redacted]…", 12},
+        {"äöü", "ä…", 3},
+        {"äöü", "äö…", 4},
+        {"äöü", "äöü", 6},
+        {"abc", "…", 0},
+        {"", "", 0},
+    };
+    struct secrets *secrets = secrets_new();
+    secrets_add(secrets, span_text("sk-12345"));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct buf out;
+        buf_init(&out, 100);
+        secrets_hide_cut(secrets, span_text(cases[i].text), cases[i].most, &out);
+        char *hidden = buf_take(&out);
+        CHECK_TEXT(cases[i].text, hidden, cases[i].want);
+        free(hidden);
+    }
+    secrets_free(secrets);
+    struct buf out;
+    buf_init(&out, 100);
+    secrets_hide_cut(NULL, span_text("sk-12345"), 4, &out);
+    char *cut = buf_take(&out);
+    CHECK_TEXT("no secrets at all", cut, "sk-1…");
+    free(cut);
+}
+
+/* What a server may send to make the search slow takes about as long as other text. */
+static void test_backslashes(void **state)
+{
+    (void)state;
+    enum { BYTES = 1 << 20 };
+    struct secrets *secrets = secrets_new();
+    secrets_add(secrets, span_text("\"quoted\\key"));
+    secrets_add(secrets, span_text("sk-12345"));
+    static const char *const pieces[] = {"\\", "\\u005c", "%25", "\\\\\\\\\\\\\"", "sk-1\\\\"};
+    for (size_t p = 0; p < sizeof pieces / sizeof *pieces; p++) {
+        struct buf text;
+        buf_init(&text, SIZE_MAX / 4);
+        while (text.len < BYTES)
+            buf_add_text(&text, pieces[p]);
+        uint64_t begin = clock_now_ns();
+        CHECK_INT(pieces[p], secrets_found(secrets, buf_span(&text)), false);
+        if (getenv("SHOW_TIMES"))
+            print_message("%s: %.3f s\n", pieces[p], clock_seconds(clock_now_ns() - begin));
+        assert_true(clock_now_ns() - begin < 60 * NS_PER_S);
+        buf_fini(&text);
+    }
+    secrets_free(secrets);
+}
+
+enum { ADDED = SECRETS_MOST - 1 };
+
 static void *add_many(void *arg)
 {
-    for (int i = 0; i < 300; i++) {
+    for (int i = 0; i < ADDED; i++) {
         char value[32];
         snprintf(value, sizeof value, "secret-%d", i);
         secrets_add(arg, span_text(value));
@@ -213,7 +439,7 @@ static void test_threads(void **state)
         pthread_join(threads[i], &failed);
         assert_null(failed);
     }
-    for (int i = 0; i < 300; i++) {
+    for (int i = 0; i < ADDED; i++) {
         char value[32];
         snprintf(value, sizeof value, "secret-%d", i);
         assert_true(secrets_found(secrets, span_text(value)));
@@ -224,9 +450,18 @@ static void test_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one_secret), cmocka_unit_test(test_several_secrets),
-        cmocka_unit_test(test_edges),      cmocka_unit_test(test_every_cut),
-        cmocka_unit_test(test_url),        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_one_secret),
+        cmocka_unit_test(test_several_secrets),
+        cmocka_unit_test(test_edges),
+        cmocka_unit_test(test_every_cut),
+        cmocka_unit_test(test_url),
+        cmocka_unit_test(test_register_url),
+        cmocka_unit_test(test_register_header),
+        cmocka_unit_test(test_register_login),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_hide_cut),
+        cmocka_unit_test(test_backslashes),
+        cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 #define LENGTH(n) OK_HEAD "Connection: close\r\nContent-Length: " #n "\r\n\r\n"
 #define KEPT_CHUNKED OK_HEAD "Transfer-Encoding: chunked\r\n\r\n"
 #define KEPT_LENGTH(n) OK_HEAD "Content-Length: " #n "\r\n\r\n"
+#define DONE "data: [DONE]"
 
 #define REQ                                                                                        \
     {                                                                                              \

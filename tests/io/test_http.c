@@ -321,6 +321,23 @@ static const struct sending {
      "POST /v1?q=1 HTTP/1.1\r\n",
      {"\r\nContent-Length: 0\r\n"},
      {"urlencoded"}},
+    {"without a value",
+     "POST",
+     "{}",
+     "X-A;",
+     false,
+     "POST",
+     {"\r\nX-A:\r\n", "\r\nContent-Type: application/json\r\n"},
+     {";"}},
+    {"type without a value",
+     "POST",
+     NULL,
+     "content-type;",
+     false,
+     "POST",
+     {"\r\ncontent-type:\r\n"},
+     {"Content-Type", "urlencoded"}},
+    {"taken away", "POST", "{}", "Accept:", false, "POST", {NULL}, {"Accept", ";"}},
     {"head", "HEAD", NULL, "X-A: b", false, "HEAD /v1?q=1 HTTP/1.1\r\n", {NULL}, {NULL}},
 };
 
@@ -403,6 +420,9 @@ static const struct refusal {
     {"http://127.0.0.1:1/", "", "A: b", "no HTTP method"},
     {"http://127.0.0.1:1/", "POST", "no colon", "\"no colon\""},
     {"http://127.0.0.1:1/", "POST", "A: b\r\nC: d", "\"A\""},
+    {"http://127.0.0.1:1/", "POST", "A;b", "\"A\""},
+    {"http://127.0.0.1:1/", "POST", "A;\r\nC: d", "\"A\""},
+    {"http://127.0.0.1:1/", "POST", ";", "Name;"},
     {"http://127.0.0.1:1/", "POST", ": b", "Name: value"},
 };
 

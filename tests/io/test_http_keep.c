@@ -1,4 +1,4 @@
-/* Kept connections, resends, the end marker, timeouts, many at once. */
+/* Kept connections, resends, the end marker, proxies, many at once. */
 #include "client.h"
 #include "io/http_inner.h"
 #include "script.h"
@@ -100,6 +100,48 @@ static void kept_connection_breaks(void **state)
     }
 }
 
+/* Each connection serves one request and swallows the next: every exchange but the first is sent
+ * twice, however many there are. */
+static void resends_never_run_out(void **state)
+{
+    (void)state;
+    const struct act *script = SCRIPT(REQ, SEND(KEPT_LENGTH(2) "ok"), REQ);
+    struct peer *peer = peer_new(&script, 1);
+    struct http_config config = client_config();
+    struct client *client = client_new(&config);
+    for (int i = 0; i < 30; i++) {
+        struct exchange *got = client_do(client, peer->port);
+        if (got->finish != FINISH_COMPLETE)
+            fail_msg("%d: finish %d, %s", i, got->finish, got->error);
+        CHECK_INT("resent", got->resent, i > 0);
+    }
+    CHECK_INT("connections", peer->connections, 30);
+    client_free(client);
+    peer_free(peer);
+}
+
+/* The kept connection swallows the request, and nobody listens any more: of the last try nothing
+ * was sent. */
+static void second_try_finds_nobody(void **state)
+{
+    (void)state;
+    const struct act *script = SCRIPT(REQ, SEND(KEPT_LENGTH(2) "ok"), REQ, PAUSE(20));
+    struct peer *peer = peer_new(&script, 1);
+    struct http_config config = client_config();
+    struct client *client = client_new(&config);
+    client_do(client, peer->port);
+    shutdown(peer->fd, SHUT_RDWR);
+    struct exchange *got = client_do(client, peer->port);
+    CHECK_INT("requests", peer->requests, 2);
+    CHECK_INT("finish", got->finish, FINISH_BROKEN);
+    CHECK_INT("fault", got->fault, OUTCOME_CONNECT_FAILED);
+    CHECK_INT("sent", got->sent_ns, 0);
+    CHECK_INT("resent", got->resent, 0);
+    CHECK_INT("reused", got->reused, false);
+    client_free(client);
+    peer_free(peer);
+}
+
 /* Once a byte of the answer has come there is no second try. */
 static void no_resend_after_the_status_line(void **state)
 {
@@ -120,8 +162,6 @@ static void no_resend_after_the_status_line(void **state)
 }
 
 /* ---- the end marker ---- */
-
-#define DONE "data: [DONE]"
 
 static const struct marking {
     const char *name;
@@ -191,121 +231,52 @@ static void end_marker(void **state)
     }
 }
 
-/* ---- timeouts ---- */
+enum { HELD = HELD_LIMIT + HELD_PROBE };
 
-static const struct waiting {
-    const char *name;
-    const struct act *script;
-    int read_ms, total_ms;
-    enum finish finish;
-    enum outcome fault;
-    int least_ms; /* it took at least so long */
-    const char *error;
-} WAITINGS[] = {
-    {"no answer", SCRIPT(REQ, HOLD), 60, 0, FINISH_BROKEN, OUTCOME_TIMEOUT_READ, 60,
-     "no bytes for 0.06 s"},
-    {"stalled body", SCRIPT(REQ, SEND(LENGTH(9) "hello"), HOLD), 60, 0, FINISH_BROKEN,
-     OUTCOME_TIMEOUT_READ, 60, "no bytes for 0.06 s"},
-    {"headers byte by byte", SCRIPT(REQ, TRICKLE("HTTP/1.1 200 OK and a long reason\r\n", 15)), 60,
-     0, FINISH_BROKEN, OUTCOME_TIMEOUT_READ, 60, "no bytes"},
-    {"slow but alive", SCRIPT(REQ, SEND(LENGTH(9)), TRICKLE("123456789", 250)), 1500, 0,
-     FINISH_COMPLETE, 0, 2000, NULL},
-    {"too slow in all", SCRIPT(REQ, SEND(LENGTH(99)), TRICKLE("1234567890123456789012345", 20)),
-     300, 120, FINISH_BROKEN, OUTCOME_TIMEOUT_TOTAL, 120, "0.12 s"},
-    {"no limits", SCRIPT(REQ, PAUSE(80), SEND(LENGTH(2) "ok")), 0, 0, FINISH_COMPLETE, 0, 80, NULL},
-};
-
-static void check_waiting(const struct waiting *want, const struct exchange *got)
+static void check_held(struct client *client, const struct peer *peer, int count, bool waited)
 {
-    CHECK_INT(want->name, got->finish, want->finish);
-    CHECK_INT(want->name, got->fault, want->fault);
-    if (want->error && !strstr(got->error, want->error))
-        fail_msg("%s: error \"%s\" without \"%s\"", want->name, got->error, want->error);
-    uint64_t took = got->end_ns - got->started_ns;
-    if (took < (uint64_t)want->least_ms * NS_PER_MS || took > 10 * NS_PER_S)
-        fail_msg("%s: took %g ms, want %d", want->name, (double)took / 1e6, want->least_ms);
-}
-
-static void timeouts(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < sizeof WAITINGS / sizeof *WAITINGS; i++) {
-        const struct waiting *want = &WAITINGS[i];
-        struct peer *peer = peer_new(&want->script, 1);
-        struct http_config config = client_config();
-        config.read_timeout_ns = (uint64_t)want->read_ms * NS_PER_MS;
-        config.total_timeout_ns = (uint64_t)want->total_ms * NS_PER_MS;
-        struct client *client = client_new(&config);
-        check_waiting(want, client_do(client, peer->port));
-        client_free(client);
-        peer_free(peer);
+    for (int i = 0; i < count; i++) {
+        struct exchange *got = client_do(client, peer->port);
+        uint64_t wait = clock_now_ns() - got->end_ns;
+        CHECK_INT("finish", got->finish, FINISH_MARKER);
+        if ((wait >= client->http->tails.span_ns) != waited)
+            fail_msg("%d: delivered %g ms after the marker", i, (double)wait / 1e6);
     }
 }
 
-/* A listener whose queue is full drops every further SYN: nothing is refused, nothing connects. */
-static void connect_timeout(void **state)
+/* A server that holds its messages open is not waited for again and again, but is looked at now and
+ * then: this one ends them from some time on, if late. */
+static void messages_held_open(void **state)
 {
     (void)state;
-    int port, filler[4];
-    int fd = peer_listen(0, &port);
-    struct sockaddr_in at = {.sin_family = AF_INET,
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-                             .sin_port = htons((uint16_t)port)};
-    for (int i = 0; i < 4; i++) {
-        filler[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-        assert_true(connect(filler[i], (void *)&at, sizeof at) == 0 || errno == EINPROGRESS);
+    const struct act *scripts[HELD + 1];
+    const struct act *held = SCRIPT(REQ, SEND(KEPT_CHUNKED "e\r\n" DONE "\n\n\r\n"), HOLD);
+    for (int i = 0; i < HELD; i++)
+        scripts[i] = held;
+    scripts[HELD] = SCRIPT(REQ, SEND(KEPT_CHUNKED "e\r\n" DONE "\n\n\r\n"), PAUSE(500),
+                           SEND("0\r\n\r\n"), ECHO(0));
+    struct peer *peer = peer_new(scripts, HELD + 1);
+    struct http_config config = client_config();
+    config.end_marker = span_text("data: [DONE]\n\n");
+    struct client *client = client_new(&config);
+    check_held(client, peer, HELD_LIMIT, true);
+    client->http->tails.span_ns = 10 * NS_PER_S; /* these must not wait for it */
+    check_held(client, peer, HELD_PROBE - 1, false);
+    client->http->tails.span_ns = 50 * NS_PER_MS;
+    check_held(client, peer, 1, true);
+    client->http->tails.span_ns = 10 * NS_PER_S;
+    check_held(client, peer, HELD_PROBE - 1, false);
+    for (int i = 0; i < 2; i++) {
+        struct exchange *got = client_do(client, peer->port);
+        CHECK_INT("finish", got->finish, FINISH_COMPLETE);
+        CHECK_INT("reused", got->reused, i > 0);
     }
-    struct http_config config = client_config();
-    config.connect_timeout_ns = 100 * NS_PER_MS;
-    struct client *client = client_new(&config);
-    struct exchange *got = client_do(client, port);
-    CHECK_INT("connect", got->fault, OUTCOME_TIMEOUT_CONNECT);
-    assert_true(got->sent_ns == 0 && got->end_ns - got->started_ns >= 90 * NS_PER_MS);
-    client_free(client);
-    config.connect_timeout_ns = 0;
-    config.total_timeout_ns = 50 * NS_PER_MS;
-    client = client_new(&config);
-    got = client_do(client, port);
-    CHECK_INT("total", got->fault, OUTCOME_TIMEOUT_CONNECT);
-    assert_non_null(strstr(got->error, "not connected after 0.05 s"));
-    client_free(client);
-    for (int i = 0; i < 4; i++)
-        close(filler[i]);
-    close(fd);
-}
-
-static void nobody_listens(void **state)
-{
-    (void)state;
-    int port, fd = peer_listen(1, &port);
-    close(fd);
-    struct http_config config = client_config();
-    struct client *client = client_new(&config);
-    struct exchange *got = client_do(client, port);
-    CHECK_INT("finish", got->finish, FINISH_BROKEN);
-    CHECK_INT("fault", got->fault, OUTCOME_CONNECT_FAILED);
-    assert_non_null(strstr(got->error, "Connection refused"));
-    assert_int_equal(got->sent_ns, 0);
-    client_free(client);
-}
-
-static void plain_answer_to_tls(void **state)
-{
-    (void)state;
-    const struct act *script = SCRIPT(SEND("HTTP/1.1 400 Bad\r\n\r\n"), HOLD);
-    struct peer *peer = peer_new(&script, 1);
-    char url[64];
-    snprintf(url, sizeof url, "https://127.0.0.1:%d/", peer->port);
-    struct http_config config = client_config();
-    struct client *client = client_new(&config);
-    struct exchange *got = client_exchange(url, "POST", "{}");
-    client_must_start(client, got);
-    client_run(client, 1);
-    CHECK_INT("fault", got->fault, OUTCOME_TLS_FAILED);
-    assert_int_equal(got->sent_ns, 0);
+    CHECK_INT("held", client->http->held, 0);
     client_free(client);
     peer_free(peer);
 }
+
+/* ---- the way ---- */
 
 static void check_way(struct client *client, struct peer *peer, const char *url, bool by_proxy)
 {
@@ -475,12 +446,11 @@ int main(void)
         cmocka_unit_test(one_connection_serves_all),
         cmocka_unit_test(idle_connections_are_found),
         cmocka_unit_test(kept_connection_breaks),
+        cmocka_unit_test(resends_never_run_out),
+        cmocka_unit_test(second_try_finds_nobody),
         cmocka_unit_test(no_resend_after_the_status_line),
         cmocka_unit_test(end_marker),
-        cmocka_unit_test(timeouts),
-        cmocka_unit_test(connect_timeout),
-        cmocka_unit_test(nobody_listens),
-        cmocka_unit_test(plain_answer_to_tls),
+        cmocka_unit_test(messages_held_open),
         cmocka_unit_test(loopback_needs_no_proxy),
         cmocka_unit_test(chunks_of_one_read_are_one_mark),
         cmocka_unit_test(many_at_once),

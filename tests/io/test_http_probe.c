@@ -1,4 +1,9 @@
 /* The look at the target before a run, and what is read from a URL. */
+#include <dlfcn.h>
+#include <netdb.h>
+#include <semaphore.h>
+#include <signal.h>
+
 #include "client.h"
 #include "io/http_inner.h"
 #include "script.h"
@@ -191,6 +196,122 @@ static void proxy_keeps_its_names(void **state)
     peer_free(peer);
 }
 
+/* ---- signals and slow names ---- */
+
+struct caller {
+    int signo;
+    pthread_t thread;
+};
+
+static void *call(void *arg)
+{
+    const struct caller *caller = arg;
+    peer_sleep(100);
+    kill(getpid(), caller->signo);
+    return NULL;
+}
+
+/* The server accepts and says nothing, so that the TLS handshake never ends. */
+static void signals_end_it(void **state)
+{
+    (void)state;
+    static const int SIGNALS[] = {SIGINT, SIGTERM, SIGHUP};
+    const struct act *script = SCRIPT(HOLD);
+    struct peer *peer = peer_new(&script, 1);
+    char *url = mem_printf("https://127.0.0.1:%d/v1", peer->port), *resolve = NULL;
+    struct http_config config = client_config();
+    config.connect_timeout_ns = 60 * NS_PER_S;
+    for (size_t i = 0; i < sizeof SIGNALS / sizeof *SIGNALS; i++) {
+        struct caller caller = {.signo = SIGNALS[i]};
+        struct err err = {""};
+        sigset_t set;
+        int got = 0;
+        sigemptyset(&set);
+        sigaddset(&set, SIGNALS[i]);
+        assert_false(signals_pending());
+        pthread_create(&caller.thread, NULL, call, &caller);
+        uint64_t from = clock_now_ns();
+        assert_false(http_probe(url, &config, &resolve, &err));
+        uint64_t took = clock_now_ns() - from;
+        pthread_join(caller.thread, NULL);
+        CHECK_TEXT(strsignal(SIGNALS[i]), err.text, "interrupted");
+        CHECK_INT("in time", took < 30 * NS_PER_S, true);
+        assert_true(signals_pending()); /* it is for others to take */
+        sigwait(&set, &got);
+        CHECK_INT("signal", got, SIGNALS[i]);
+    }
+    free(url);
+    peer_free(peer);
+}
+
+/* libcurl resolves in a thread of its own, in this function's stead: "slow.invalid" takes until it
+ * is let go, "here.invalid" is this machine. */
+static sem_t let_go;
+
+int getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
+                struct addrinfo **list)
+{
+    union {
+        void *object;
+        int (*function)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+    } real = {.object = dlsym(RTLD_NEXT, "getaddrinfo")};
+    if (host && strcmp(host, "slow.invalid") == 0) {
+        sem_wait(&let_go);
+        return EAI_FAIL;
+    }
+    bool here = host && strcmp(host, "here.invalid") == 0;
+    return real.function(here ? "127.0.0.1" : host, service, hints, list);
+}
+
+static void slow_name(void **state)
+{
+    (void)state;
+    sem_init(&let_go, 0, 0);
+    struct err err = {""};
+    char *resolve = NULL;
+    assert_false(probe("slow.invalid", 80, &resolve, &err));
+    assert_non_null(strstr(err.text, "no connection within 0.2 s"));
+    sem_post(&let_go);
+}
+
+static const struct pin {
+    const char *name, *proxy; /* a proxy's port is that of the target where there is a %d */
+    const char *no_proxy;
+    bool pinned;
+} PINS[] = {
+    {"no proxy", "", "", true},
+    {"a proxy that is not for it", "http://127.0.0.1:1", "here.invalid", true},
+    {"the same with a path", "http://127.0.0.1:1/", "here.invalid", true},
+    {"a proxy without a port", "http://127.0.0.1", "here.invalid", false},
+    {"a proxy at the same port", "http://127.0.0.1:%d", "", false},
+};
+
+/* The address is only kept where it is the target's for certain. */
+static void names_are_pinned(void **state)
+{
+    (void)state;
+    const struct act *script = SCRIPT(HOLD);
+    struct peer *peer = peer_new(&script, 1);
+    char *want = mem_printf("here.invalid:%d:127.0.0.1", peer->port);
+    for (size_t i = 0; i < sizeof PINS / sizeof *PINS; i++) {
+        const struct pin *pin = &PINS[i];
+        struct err err = {""};
+        char *resolve = NULL, *same = mem_printf("http://127.0.0.1:%d", peer->port);
+        setenv("http_proxy", strchr(pin->proxy, '%') ? same : pin->proxy, 1);
+        setenv("no_proxy", pin->no_proxy, 1);
+        bool ok = probe("here.invalid", peer->port, &resolve, &err);
+        unsetenv("http_proxy");
+        unsetenv("no_proxy");
+        if (!ok)
+            fail_msg("%s: %s", pin->name, err.text);
+        CHECK_TEXT(pin->name, resolve ? resolve : "", pin->pinned ? want : "");
+        free(resolve);
+        free(same);
+    }
+    free(want);
+    peer_free(peer);
+}
+
 int main(void)
 {
     if (!client_global_init())
@@ -204,6 +325,9 @@ int main(void)
         cmocka_unit_test(unknown),
         cmocka_unit_test(resolve_is_used),
         cmocka_unit_test(proxy_keeps_its_names),
+        cmocka_unit_test(signals_end_it),
+        cmocka_unit_test(slow_name),
+        cmocka_unit_test(names_are_pinned),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     http_global_fini();

@@ -4,13 +4,17 @@
 
 #include "client.h"
 
-#define CERT TEST_DATA "/tls/cert.pem"
-#define KEY TEST_DATA "/tls/key.pem"
+#define FOLDER "/tmp/llmbench-tls-XXXXXX"
 #define PEER TEST_DATA "/../io/tls_peer.py"
+
+/* In a folder of their own, which is the current one; made by set_up, gone after tear_down. */
+#define CERT "cert.pem"
+#define KEY "key.pem"
 
 struct tls_peer {
     pid_t pid;
     int in, port;
+    const char *folder;
 };
 
 static struct tls_peer tls_peer_new(void)
@@ -40,18 +44,38 @@ static void tls_peer_end(const struct tls_peer *peer)
     waitpid(peer->pid, NULL, 0);
 }
 
+/* For 127.0.0.1 and no name; signed by itself. */
+static bool make_certificate(void)
+{
+    return system("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
+                  " -keyout " KEY " -out " CERT " -days 2 -subj /CN=test"
+                  " -addext subjectAltName=IP:127.0.0.1 2>openssl.log") == 0;
+}
+
 static int set_up(void **state)
 {
-    static struct tls_peer peer;
-    peer = tls_peer_new();
-    *state = &peer;
+    static char folder[] = FOLDER;
+    if (!mkdtemp(folder) || chdir(folder) != 0 || !make_certificate()) {
+        fprintf(stderr, "openssl made no certificate in %s\n", folder);
+        return -1;
+    }
+    struct tls_peer *peer = MEM_NEW(struct tls_peer);
+    *peer = tls_peer_new();
+    peer->folder = folder;
+    *state = peer;
     return 0;
 }
 
 static int tear_down(void **state)
 {
-    tls_peer_end(*state);
-    return 0;
+    struct tls_peer *peer = *state;
+    tls_peer_end(peer);
+    unlink(CERT);
+    unlink(KEY);
+    unlink("openssl.log");
+    int gone = rmdir(peer->folder);
+    free(peer);
+    return gone;
 }
 
 static const struct trust {

@@ -1,4 +1,6 @@
 /* Timeouts in lists, and telling reads apart. */
+#include <poll.h>
+
 #include "base/clock.h"
 #include "check.h"
 #include "io/loop.h"
@@ -88,6 +90,42 @@ static void activity_puts_off(void **state)
     loop_free(watch.loop);
 }
 
+static void watch_stall(void *arg)
+{
+    struct watch *watch = arg;
+    poll(NULL, 0, 60);
+    alarm_set(watch->nudge, 1);
+}
+
+static void watch_late(void *arg)
+{
+    struct watch *watch = arg;
+    watch->nudges++;
+    waits_note(&watch->waits, &watch->things[0].wait, clock_now_ns());
+}
+
+/* The loop stood still for longer than the span; in its next turn both are due, the timer and the
+ * descriptor whose reading is an activity. */
+static void activity_of_the_same_turn_comes_first(void **state)
+{
+    (void)state;
+    struct watch watch;
+    struct err err = {""};
+    watch_init(&watch, 30 * NS_PER_MS);
+    uint64_t from = clock_now_ns();
+    watch.nudge = alarm_new(watch.loop, watch_late, &watch, &err);
+    struct alarm *stall = alarm_new(watch.loop, watch_stall, &watch, &err);
+    waits_note(&watch.waits, &watch.things[0].wait, from);
+    alarm_set(stall, 1);
+    while (!watch.expired)
+        ev_run(loop_ev(watch.loop), EVRUN_ONCE);
+    CHECK_INT("nudges", watch.nudges, 1);
+    assert_true(watch.things[0].expired_ns >= from + 90 * NS_PER_MS);
+    alarm_free(stall);
+    alarm_free(watch.nudge);
+    loop_free(watch.loop);
+}
+
 static void without_a_span_nothing_expires(void **state)
 {
     (void)state;
@@ -149,6 +187,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(in_the_order_of_activity),
         cmocka_unit_test(activity_puts_off),
+        cmocka_unit_test(activity_of_the_same_turn_comes_first),
         cmocka_unit_test(without_a_span_nothing_expires),
         cmocka_unit_test(endless_span),
         cmocka_unit_test(pieces_of_reads),
