@@ -8,6 +8,7 @@ BUILD_PACKAGES="
     pkg-config               # 1.8
     libev-dev                # 4.33
     libcurl4-openssl-dev     # 7.88.1
+    libssl-dev               # 3.0, its libcrypto: crypto for scripts, keys of the mock
     libluajit-5.1-dev        # 2.1.0-beta3
     libcjson-dev             # 1.7.15
     libsqlite3-dev           # 3.40.1

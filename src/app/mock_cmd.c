@@ -41,6 +41,7 @@ static int stop_descriptor(struct err *err)
 static struct mock_config config_of(const struct mock_spec *spec, int stop_fd)
 {
     return (struct mock_config){
+        .dialect = spec->dialect,
         .host = spec->host,
         .port = (uint16_t)spec->port,
         .ttft_ns = spec->ttft_ns,
@@ -50,6 +51,7 @@ static struct mock_config config_of(const struct mock_spec *spec, int stop_fd)
         .seed = (uint64_t)spec->seed,
         .api_key = spec->api_key,
         .model = spec->model,
+        .token_life_ns = spec->token_life_ns,
         .stop_fd = stop_fd,
         .listening = say_where,
     };

@@ -9,6 +9,16 @@
 
 const struct opt_row mock_rows[] = {
     {
+        .name = "dialect",
+        .type = &opt_choice,
+        FIELD(dialect, char *),
+        .fallback = "openai",
+        .choices = "openai dashscope zhipu qianfan trtllm tgi custom",
+        .metavar = "NAME",
+        .group = LISTEN,
+        .help = "the API to speak; its paths and manners stand in docs/mock.md",
+    },
+    {
         .name = "host",
         .type = &opt_text,
         FIELD(host, char *),
@@ -79,7 +89,7 @@ const struct opt_row mock_rows[] = {
         .max = 9e15,
         .metavar = "N",
         .group = ANSWERS,
-        .help = "the seed of the jitter",
+        .help = "the seed of the jitter and of the texts",
     },
     {
         .name = "api-key",
@@ -97,6 +107,17 @@ const struct opt_row mock_rows[] = {
         .metavar = "MODEL",
         .group = CHECKS,
         .help = "refuse requests for another model (404)",
+    },
+    {
+        .name = "token-life",
+        .type = &opt_duration,
+        FIELD(token_life_ns, uint64_t),
+        .fallback = "720h",
+        .min = 0.001,
+        .max = 31536000,
+        .metavar = "TIME",
+        .group = CHECKS,
+        .help = "how long the access tokens are good that the dialect qianfan gives out",
     },
 };
 const size_t mock_row_count = sizeof mock_rows / sizeof *mock_rows;

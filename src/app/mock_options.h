@@ -7,6 +7,7 @@
 #include "base/opt.h"
 
 struct mock_spec {
+    char *dialect;
     char *host;
     int64_t port;
     uint64_t ttft_ns;
@@ -16,6 +17,7 @@ struct mock_spec {
     int64_t seed;
     char *api_key;
     char *model;
+    uint64_t token_life_ns;
 };
 
 extern const struct opt_row mock_rows[];

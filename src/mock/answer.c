@@ -2,7 +2,11 @@
 
 #include "base/clock.h"
 #include "base/hist.h"
+#include "mock/dialect.h"
 #include "mock/routes.h"
+#include "mock/write.h"
+
+#define FAR_NS (UINT64_MAX / 4) /* a time that never comes, and to which others can be added */
 
 /* ---- the plan ---- */
 
@@ -15,20 +19,27 @@ bool mock_answer_plan(struct mock_conn *conn, struct mock_refusal *no)
 {
     struct mock_answer *answer = &conn->answer;
     const struct mock_ask *ask = &answer->ask;
-    uint64_t natural = answer->over.empty ? 0 : (uint64_t)answer->over.tokens;
+    uint64_t natural = answer->over.empty ? ask->least : (uint64_t)answer->over.tokens;
     uint64_t most = ask->max_tokens >= 0 ? (uint64_t)ask->max_tokens : UINT64_MAX;
     if (ask->min_tokens >= 0 && natural < (uint64_t)ask->min_tokens && !answer->over.empty)
         natural = (uint64_t)ask->min_tokens;
     if (ask->ignore_eos && ask->max_tokens >= 0 && !answer->over.empty)
         natural = most;
     uint64_t tokens = lesser(natural, most);
-    if (tokens > MOCK_MAX_TOKENS / ask->choices)
+    if (tokens > ask->most / ask->choices)
         return mock_refuse(no, 400, "invalid_value", "max_tokens",
-                           "The mock server's answers have at most %d tokens over all choices.",
-                           MOCK_MAX_TOKENS);
+                           "The mock server's answers to such requests have at most %u tokens over "
+                           "all choices.",
+                           ask->most);
     answer->tokens = (uint32_t)tokens;
     answer->cut = most < natural || (ask->ignore_eos && most == natural);
     return true;
+}
+
+static uint64_t times(uint64_t a, uint64_t b)
+{
+    uint64_t product;
+    return __builtin_mul_overflow(a, b, &product) || product > FAR_NS ? FAR_NS : product;
 }
 
 /* ± the configured share, uniform. */
@@ -80,7 +91,9 @@ static bool send_split(struct mock_server *server, struct mock_conn *conn, struc
 static bool send_out(struct mock_server *server, struct mock_conn *conn)
 {
     struct span bytes = buf_span(&server->out);
-    bool alive;
+    bool alive = true;
+    if (!bytes.len)
+        return alive;
     if (conn->answer.over.split) {
         alive = send_split(server, conn, bytes);
     } else {
@@ -108,37 +121,53 @@ static void write_stream_head(struct mock_server *server, struct mock_conn *conn
     buf_add_text(&server->out, "\r\n");
 }
 
-/* Chat answers open at once, as soon as the request has been read, with a role for each choice. */
+/* Some answers open at once, as soon as the request has been read, with an event a choice. */
 static bool send_opening(struct mock_server *server, struct mock_conn *conn)
 {
     write_stream_head(server, conn);
     for (uint32_t choice = 0; choice < conn->answer.ask.choices; choice++) {
-        mock_write_opening(&server->event, &conn->answer, choice);
+        mock_shape_of(server, conn)->opening(&server->event, &conn->answer, choice);
         frame(server, conn);
         server->stats.events++;
     }
     return send_out(server, conn);
 }
 
-void mock_answer_begin(struct mock_server *server, struct mock_conn *conn)
+/* The first send is due with the last token that it carries. */
+static uint64_t first_due_ns(struct mock_server *server, struct mock_conn *conn)
+{
+    const struct mock_answer *answer = &conn->answer;
+    uint64_t tokens = answer->ask.stream ? mock_answer_in_event(answer, 0) : answer->tokens;
+    uint64_t ttft_ns = jittered(server, conn, answer->over.ttft_ns);
+    return answer->read_ns + ttft_ns +
+           times((uint64_t)answer->over.itl_ns, tokens > 1 ? tokens - 1 : 0);
+}
+
+static void prepare(struct mock_server *server, struct mock_conn *conn)
 {
     struct mock_answer *answer = &conn->answer;
-    struct mock_progress *progress = &conn->progress;
-    *progress = (struct mock_progress){0};
-    rng_init(&progress->rng,
+    conn->progress = (struct mock_progress){0};
+    rng_init(&conn->progress.rng,
              server->config->seed ^ (answer->request * UINT64_C(0x2545f4914f6cdd1d)));
     answer->seed = server->config->seed;
-    conn->last = conn->last || answer->over.close;
-    mock_answer_prefix(answer, clock_wall_ns());
-    progress->due_ns = answer->read_ns + jittered(server, conn, answer->over.ttft_ns);
-    server->stats.prompt_tokens += answer->ask.prompt_tokens;
-    if (answer->ask.stream)
+    answer->frames = 0;
+    buf_init(&answer->prefix, SIZE_MAX / 2); /* bounded by the body, which holds the model's name */
+    buf_init(&answer->said, SIZE_MAX / 2);   /* bounded by MOCK_MAX_TOKENS */
+    mock_shape_of(server, conn)->prefix(answer, clock_wall_ns());
+    conn->progress.due_ns = first_due_ns(server, conn);
+}
+
+void mock_answer_begin(struct mock_server *server, struct mock_conn *conn)
+{
+    const struct mock_ask *ask = &conn->answer.ask;
+    struct mock_progress *progress = &conn->progress;
+    prepare(server, conn);
+    server->stats.prompt_tokens += ask->prompt_tokens;
+    if (ask->stream)
         server->stats.streams++;
     else
         server->stats.plain++;
-    if (!answer->ask.stream && answer->tokens > 1)
-        progress->due_ns += (uint64_t)answer->over.itl_ns * (answer->tokens - 1);
-    if (answer->ask.stream && answer->ask.chat && !send_opening(server, conn))
+    if (ask->stream && mock_shape_of(server, conn)->opening && !send_opening(server, conn))
         return;
     mock_answer_resume(server, conn);
     progress->late_by_client = false;
@@ -148,10 +177,8 @@ void mock_answer_resume(struct mock_server *server, struct mock_conn *conn)
 {
     if (conn->state != MOCK_CONN_ANSWERING || conn->ended || mock_conn_blocked(conn))
         return;
-    struct mock_progress *progress = &conn->progress;
-    bool over = progress->events > 0 && progress->events == mock_answer_tokens(&conn->answer);
-    progress->late_by_client = true;
-    mock_timer_set(&server->timers, &conn->timer, over ? 0 : progress->due_ns);
+    conn->progress.late_by_client = true;
+    mock_timer_set(&server->timers, &conn->timer, conn->progress.due_ns);
 }
 
 /* ---- faults ---- */
@@ -164,8 +191,9 @@ static bool reached(int64_t after, uint64_t events)
 static void end_stream(struct mock_server *server, struct mock_conn *conn)
 {
     const struct mock_overrides *over = &conn->answer.over;
-    if (!over->nodone) {
-        mock_write_done(&server->event, &conn->answer);
+    const struct mock_shape *shape = mock_shape_of(server, conn);
+    if (!over->nodone && shape->done) {
+        shape->done(&server->event, &conn->answer);
         frame(server, conn);
     }
     conn->hold = over->hold;
@@ -204,7 +232,7 @@ static bool fail_if_due(struct mock_server *server, struct mock_conn *conn)
     server->stats.faults++;
     write_stream_head(server, conn);
     if (reached(conn->answer.over.error, conn->progress.events)) {
-        mock_write_failure(&server->event, &conn->answer);
+        mock_shape_of(server, conn)->failure(&server->event, &conn->answer);
         frame(server, conn);
         end_stream(server, conn);
     } else {
@@ -219,32 +247,35 @@ static bool fail_if_due(struct mock_server *server, struct mock_conn *conn)
  */
 static void add_token(struct mock_server *server, struct mock_conn *conn)
 {
-    const struct mock_answer *answer = &conn->answer;
+    struct mock_answer *answer = &conn->answer;
     struct mock_progress *progress = &conn->progress;
     uint32_t choices = answer->ask.choices;
+    uint32_t k = (uint32_t)(progress->events / choices);
+    uint32_t tokens = mock_answer_in_event(answer, k);
     if (answer->over.ping > 0 && (progress->events + 1) % (uint64_t)answer->over.ping == 0) {
         mock_write_ping(&server->event, answer);
         frame(server, conn);
     }
-    mock_write_token(&server->event, answer, (uint32_t)(progress->events % choices),
-                     (uint32_t)(progress->events / choices));
+    mock_shape_of(server, conn)
+        ->token(&server->event, answer, (uint32_t)(progress->events % choices), k);
     frame(server, conn);
     progress->events++;
     server->stats.events++;
-    server->stats.tokens++;
-    server->stats.completion_tokens++;
+    server->stats.tokens += tokens;
+    server->stats.completion_tokens += tokens;
 }
 
 static void add_tail(struct mock_server *server, struct mock_conn *conn)
 {
-    const struct mock_answer *answer = &conn->answer;
-    for (uint32_t choice = 0; choice < answer->ask.choices; choice++) {
-        mock_write_finish(&server->event, answer, choice);
+    struct mock_answer *answer = &conn->answer;
+    const struct mock_shape *shape = mock_shape_of(server, conn);
+    for (uint32_t choice = 0; shape->finish && choice < answer->ask.choices; choice++) {
+        shape->finish(&server->event, answer, choice);
         frame(server, conn);
         server->stats.events++;
     }
-    if (answer->ask.include_usage && !answer->over.nousage) {
-        mock_write_usage(&server->event, answer);
+    if (shape->usage && answer->ask.include_usage && !answer->over.nousage) {
+        shape->usage(&server->event, answer);
         frame(server, conn);
         server->stats.events++;
     }
@@ -262,19 +293,22 @@ static void note_lateness(struct mock_server *server, struct mock_conn *conn)
     progress->late_by_client = false;
 }
 
-/* One send of token events; false when the connection is dead. */
+/* One send of token events; false when the connection is dead. After the last one due_ns stays, so
+ * that the end of the answer is due already, however long the client takes to read. */
 static bool send_tokens(struct mock_server *server, struct mock_conn *conn)
 {
     const struct mock_answer *answer = &conn->answer;
     struct mock_progress *progress = &conn->progress;
-    uint64_t all = mock_answer_tokens(answer);
+    uint64_t all = mock_answer_events(answer);
     write_stream_head(server, conn);
     note_lateness(server, conn);
     for (int64_t i = 0; i < answer->over.coal && progress->events < all && !fault_here(conn); i++)
         add_token(server, conn);
     progress->groups++;
     if (progress->groups % answer->ask.choices == 0)
-        progress->due_ns += jittered(server, conn, answer->over.itl_ns);
+        progress->due_ns +=
+            times(jittered(server, conn, answer->over.itl_ns),
+                  mock_answer_in_event(answer, progress->events / answer->ask.choices));
     return send_out(server, conn);
 }
 
@@ -288,7 +322,7 @@ static void finish_stream(struct mock_server *server, struct mock_conn *conn)
 
 static void stream_due(struct mock_server *server, struct mock_conn *conn)
 {
-    uint64_t all = mock_answer_tokens(&conn->answer);
+    uint64_t all = mock_answer_events(&conn->answer);
     if (fail_if_due(server, conn))
         return;
     if (conn->progress.events < all && !send_tokens(server, conn))
@@ -320,10 +354,11 @@ static void plain_due(struct mock_server *server, struct mock_conn *conn)
     server->stats.faults += fault_here(conn);
     if (conn->answer.over.error >= 0) {
         mock_refuse(&no, 500, NULL, NULL, "The mock server was asked to fail here.");
-        mock_reply_refusal(server, conn, &no);
+        no.request = conn->answer.request;
+        mock_reply_own_refusal(server, conn, &no);
         return;
     }
-    mock_write_plain(&server->event, &conn->answer);
+    mock_shape_of(server, conn)->plain(&server->event, &conn->answer);
     if (!fault_here(conn)) {
         send_plain(server, conn);
         return;
@@ -346,4 +381,5 @@ void mock_answer_fini(struct mock_conn *conn)
 {
     mock_ask_fini(&conn->answer.ask);
     buf_fini(&conn->answer.prefix);
+    buf_fini(&conn->answer.said);
 }

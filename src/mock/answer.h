@@ -2,7 +2,6 @@
 #pragma once
 
 #include "mock/conn.h"
-#include "mock/openai_request.h"
 #include "mock/server.h"
 
 /* The answer's length by the request's and the URL's wishes; false when it would be too long. */

@@ -8,8 +8,8 @@
 #include "base/buf.h"
 #include "base/rng.h"
 #include "base/span.h"
+#include "mock/dialect.h"
 #include "mock/http_request.h"
-#include "mock/openai_answer.h"
 #include "mock/server.h"
 #include "mock/timers.h"
 
@@ -46,6 +46,7 @@ struct mock_conn {
     bool hold;         /* … and then the connection is held open */
     bool in_flight;    /* counted so in the statistics */
     bool uncounted;    /* a look at the server, not part of the run */
+    const struct mock_route *route; /* of the request; NULL = none fits */
     struct mock_http http;
     struct buf in;  /* bytes after the request being answered */
     struct buf out; /* bytes that the socket would not take yet */

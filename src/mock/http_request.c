@@ -344,3 +344,15 @@ size_t mock_http_feed(struct mock_http *http, const char *bytes, size_t len)
     http->bytes += at;
     return at;
 }
+
+struct span mock_http_header(const struct mock_http *http, const char *name)
+{
+    struct span rest = buf_span(&http->head);
+    cut(&rest, '\n'); /* the request line */
+    while (rest.len) {
+        struct span value = cut(&rest, '\n');
+        if (same_word(cut(&value, ':'), name))
+            return trimmed(value);
+    }
+    return span_of("", 0);
+}

@@ -49,3 +49,7 @@ void mock_http_reset(struct mock_http *http);
 /* Takes bytes up to the end of one request and says how many it took; the state says what came of
  * it. */
 size_t mock_http_feed(struct mock_http *http, const char *bytes, size_t len);
+
+/* The trimmed value of the first header line of that name; empty when there is none. The request
+ * must be complete. */
+struct span mock_http_header(const struct mock_http *http, const char *name);

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "mock/conn.h"
+#include "mock/dialect.h"
 #include "mock/server.h"
 
 enum {
@@ -227,7 +228,11 @@ static void close_all(struct mock_server *server)
 bool mock_serve(const struct mock_config *config, struct err *err)
 {
     const char *host = config->host ? config->host : "127.0.0.1";
+    const struct mock_dialect *dialect = mock_dialect_find(config->dialect, err);
+    if (!dialect)
+        return false;
     struct mock_server server = {.config = config,
+                                 .dialect = dialect,
                                  .epoll_fd = -1,
                                  .listen_fd = -1,
                                  .timer_fd = -1,

@@ -11,20 +11,22 @@
 #include "base/err.h"
 
 struct mock_config {
-    const char *host; /* address to listen on; NULL = 127.0.0.1 */
-    uint16_t port;    /* 0 = any free one */
+    const char *dialect; /* NULL = openai */
+    const char *host;    /* address to listen on; NULL = 127.0.0.1 */
+    uint16_t port;       /* 0 = any free one */
     uint64_t ttft_ns, itl_ns;
     double jitter;       /* share of ttft and itl, uniform in ±jitter */
     uint32_t tokens;     /* of an answer, unless the request or its URL asks for another length */
     uint64_t seed;       /* decides the texts and the jitter */
     const char *api_key; /* NULL = any; else 401 without it */
     const char *model;   /* NULL = any; else 404 for another */
-    size_t max_body;     /* bytes of a request's body, 413 beyond; 0 = 32 MiB */
-    int stop_fd;         /* readable = stop */
+    uint64_t token_life_ns; /* of Qianfan's access tokens; 0 = 30 days */
+    size_t max_body;        /* bytes of a request's body, 413 beyond; 0 = 32 MiB */
+    int stop_fd;            /* readable = stop */
     void (*listening)(void *arg, const char *host, uint16_t port); /* once bound; may be NULL */
     void *arg;
 };
 
-/* Serves until stop_fd becomes readable; false when it could not listen. Raises the process's limit
- * of open descriptors as far as it may. */
+/* Serves until stop_fd becomes readable; false when it could not listen or the dialect is unknown.
+ * Raises the process's limit of open descriptors as far as it may. */
 bool mock_serve(const struct mock_config *config, struct err *err) MUST_CHECK;

@@ -38,7 +38,7 @@ static bool store(const struct row *row, double value, struct mock_overrides *ov
 {
     void *field = (char *)over + row->offset;
     bool whole = value == floor(value);
-    if (!isfinite(value) || value < (double)row->min || value > (double)row->max)
+    if (!(value >= (double)row->min && value <= (double)row->max)) /* a NAN neither */
         return false;
     if (row->kind != MILLISECONDS && !whole)
         return false;
@@ -80,7 +80,13 @@ static bool parse_pair(struct span pair, struct mock_overrides *over, struct err
     return true;
 }
 
-bool mock_overrides_parse(const struct mock_config *config, struct span query,
+static bool is_named(struct span pair, const char *name)
+{
+    size_t len = name ? strlen(name) : 0;
+    return name && pair.len > len && pair.data[len] == '=' && memcmp(pair.data, name, len) == 0;
+}
+
+bool mock_overrides_parse(const struct mock_config *config, struct span query, const char *foreign,
                           struct mock_overrides *over, struct err *err)
 {
     *over = (struct mock_overrides){
@@ -98,7 +104,8 @@ bool mock_overrides_parse(const struct mock_config *config, struct span query,
     while (query.len) {
         const char *end = memchr(query.data, '&', query.len);
         size_t len = end ? (size_t)(end - query.data) : query.len;
-        if (len && !parse_pair(span_of(query.data, len), over, err))
+        struct span pair = span_of(query.data, len);
+        if (len && !is_named(pair, foreign) && !parse_pair(pair, over, err))
             return false;
         size_t skip = len + (end ? 1 : 0);
         query = span_of(query.data + skip, query.len - skip);

@@ -23,6 +23,7 @@ struct mock_overrides {
 };
 
 /* Starts from the server's configuration. A name that does not exist or a value out of range is an
- * error: a fault that silently does not happen makes a test worthless. */
-bool mock_overrides_parse(const struct mock_config *config, struct span query,
+ * error: a fault that silently does not happen makes a test worthless. A parameter named `foreign`
+ * is passed over; NULL = none. */
+bool mock_overrides_parse(const struct mock_config *config, struct span query, const char *foreign,
                           struct mock_overrides *over, struct err *err) MUST_CHECK;

@@ -1,5 +1,6 @@
 #include "mock/routes.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -21,6 +22,7 @@ static const char *reason(int status)
         {405, "Method Not Allowed"},
         {413, "Content Too Large"},
         {417, "Expectation Failed"},
+        {422, "Unprocessable Content"},
         {429, "Too Many Requests"},
         {431, "Request Header Fields Too Large"},
         {500, "Internal Server Error"},
@@ -36,13 +38,13 @@ static const char *reason(int status)
     return "Error";
 }
 
-void mock_write_reply(struct mock_server *server, const struct mock_conn *conn, int status,
-                      const char *header)
+static void write_whole(struct mock_server *server, const struct mock_conn *conn, int status,
+                        const char *type, const char *header)
 {
     struct buf *out = &server->out;
     bool head_only = span_equals(conn->http.method, "HEAD");
-    buf_printf(out, "HTTP/1.1 %d %s\r\ncontent-type: application/json\r\ncontent-length: %zu\r\n",
-               status, reason(status), server->event.len);
+    buf_printf(out, "HTTP/1.1 %d %s\r\ncontent-type: %s\r\ncontent-length: %zu\r\n", status,
+               reason(status), type, server->event.len);
     if (header)
         buf_add_text(out, header);
     if (conn->last)
@@ -53,13 +55,40 @@ void mock_write_reply(struct mock_server *server, const struct mock_conn *conn, 
     buf_clear(&server->event);
 }
 
-void mock_reply(struct mock_server *server, struct mock_conn *conn, int status, const char *header)
+static void send_whole(struct mock_server *server, struct mock_conn *conn)
 {
-    mock_write_reply(server, conn, status, header);
     bool alive = mock_conn_send(server, conn, buf_span(&server->out));
     buf_clear(&server->out);
     if (alive)
         mock_conn_end_answer(server, conn);
+}
+
+void mock_write_reply(struct mock_server *server, const struct mock_conn *conn, int status,
+                      const char *header)
+{
+    write_whole(server, conn, status, "application/json", header);
+}
+
+void mock_reply(struct mock_server *server, struct mock_conn *conn, int status, const char *header)
+{
+    mock_write_reply(server, conn, status, header);
+    send_whole(server, conn);
+}
+
+const struct mock_shape *mock_shape_of(const struct mock_server *server,
+                                       const struct mock_conn *conn)
+{
+    return conn->route && conn->route->shape ? conn->route->shape : server->dialect->shape;
+}
+
+static void reply_refusal(struct mock_server *server, struct mock_conn *conn,
+                          const struct mock_refusal *no, const char *header)
+{
+    mock_stats_error(&server->stats, no->status);
+    mock_shape_of(server, conn)->refusal(&server->event, no);
+    write_whole(server, conn, no->sent_status, no->event ? "text/event-stream" : "application/json",
+                header);
+    send_whole(server, conn);
 }
 
 static const char *header_for(int status)
@@ -72,37 +101,53 @@ static const char *header_for(int status)
 void mock_reply_refusal(struct mock_server *server, struct mock_conn *conn,
                         const struct mock_refusal *no)
 {
-    mock_stats_error(&server->stats, no->status);
-    mock_write_refusal(&server->event, no);
-    mock_reply(server, conn, no->status, header_for(no->status));
+    reply_refusal(server, conn, no, header_for(no->sent_status));
+}
+
+void mock_reply_own_refusal(struct mock_server *server, struct mock_conn *conn,
+                            struct mock_refusal *no)
+{
+    const struct mock_shape *shape = mock_shape_of(server, conn);
+    if (shape->disguise)
+        shape->disguise(&conn->answer.ask, no);
+    mock_reply_refusal(server, conn, no);
 }
 
 /* ---- answers of the model ---- */
 
-/* Everything that can be wrong with a request to chat or completions, in the order in which it is
- * found. */
-static bool check_generation(struct mock_server *server, struct mock_conn *conn, bool chat,
+/* What the URL asks for; false when that is an error. */
+static bool read_overrides(struct mock_server *server, struct mock_conn *conn,
+                           struct mock_refusal *no)
+{
+    struct mock_overrides *over = &conn->answer.over;
+    struct err err;
+    if (!mock_overrides_parse(server->config, conn->http.query,
+                              mock_shape_of(server, conn)->parameter, over, &err))
+        return mock_refuse(no, 400, "unknown_url_parameter", NULL, "%.600s", err.text);
+    if (over->status >= 0)
+        return mock_refuse(no, (int)over->status,
+                           over->status == 429 ? "rate_limit_exceeded" : NULL, NULL,
+                           "The mock server was asked to answer with %d.", (int)over->status);
+    return true;
+}
+
+/* Everything else that can be wrong with a request to the model, in the order in which it is found.
+ */
+static bool check_generation(struct mock_server *server, struct mock_conn *conn,
                              struct mock_refusal *no)
 {
-    const struct mock_config *config = server->config;
-    struct mock_answer *answer = &conn->answer;
-    struct err err;
-    if (!mock_overrides_parse(config, conn->http.query, &answer->over, &err))
-        return mock_refuse(no, 400, "unknown_url_parameter", NULL, "%.600s", err.text);
-    if (answer->over.status >= 0)
-        return mock_refuse(
-            no, (int)answer->over.status, answer->over.status == 429 ? "rate_limit_exceeded" : NULL,
-            NULL, "The mock server was asked to answer with %d.", (int)answer->over.status);
-    if (!mock_ask_parse(buf_span(&conn->http.body), chat, &answer->ask, no))
+    const char *served = server->config->model;
+    struct mock_ask *ask = &conn->answer.ask;
+    if (!mock_shape_of(server, conn)->parse(&conn->http, ask, no))
         return false;
-    if (config->model && strcmp(config->model, answer->ask.model) != 0)
+    if (served && ask->model && strcmp(served, ask->model) != 0)
         return mock_refuse(no, 404, "model_not_found", NULL,
                            "The model '%.200s' does not exist or you do not have access to it.",
-                           answer->ask.model);
+                           ask->model);
     return mock_answer_plan(conn, no);
 }
 
-static void generate(struct mock_server *server, struct mock_conn *conn, bool chat)
+void mock_generate(struct mock_server *server, struct mock_conn *conn)
 {
     struct mock_refusal no;
     uint64_t read_ns = clock_now_ns();
@@ -111,33 +156,21 @@ static void generate(struct mock_server *server, struct mock_conn *conn, bool ch
     conn->answer.request = ++server->requests;
     conn->answer.whole = false;
     conn->answer.read_ns = read_ns;
-    if (!check_generation(server, conn, chat, &no)) {
-        conn->last = conn->last || conn->answer.over.close;
+    bool asked_to_fail = !read_overrides(server, conn, &no);
+    bool fails = asked_to_fail || !check_generation(server, conn, &no);
+    conn->last = conn->last || conn->answer.over.close;
+    no.request = conn->answer.request;
+    if (asked_to_fail) {
         mock_reply_refusal(server, conn, &no);
-        return;
+    } else if (fails) {
+        mock_reply_own_refusal(server, conn, &no);
+    } else {
+        buf_fini(&conn->http.body); /* 10,000 waiting streams should not keep their prompts */
+        mock_answer_begin(server, conn);
     }
-    buf_fini(&conn->http.body); /* 10,000 waiting streams should not keep their prompts */
-    mock_answer_begin(server, conn);
-}
-
-static void serve_chat(struct mock_server *server, struct mock_conn *conn)
-{
-    generate(server, conn, true);
-}
-
-static void serve_completions(struct mock_server *server, struct mock_conn *conn)
-{
-    generate(server, conn, false);
 }
 
 /* ---- the other endpoints ---- */
-
-static void serve_models(struct mock_server *server, struct mock_conn *conn)
-{
-    const char *model = server->config->model;
-    mock_write_models(&server->event, model ? model : "mock-model", clock_wall_ns());
-    mock_reply(server, conn, 200, NULL);
-}
 
 static void serve_health(struct mock_server *server, struct mock_conn *conn)
 {
@@ -161,65 +194,75 @@ static void serve_reset(struct mock_server *server, struct mock_conn *conn)
 
 /* ---- the table ---- */
 
-static const struct route {
-    const char *path, *method;
-    enum mock_endpoint endpoint;
-    bool uncounted, open; /* open: needs no key */
-    void (*serve)(struct mock_server *server, struct mock_conn *conn);
-    const char *allow;
-} routes[] = {
-    {"/v1/chat/completions", "POST", MOCK_CHAT, false, false, serve_chat, "allow: POST\r\n"},
-    {"/v1/completions", "POST", MOCK_COMPLETIONS, false, false, serve_completions,
-     "allow: POST\r\n"},
-    {"/v1/models", "GET", MOCK_MODELS, false, false, serve_models, "allow: GET\r\n"},
-    {"/health", "GET", MOCK_OTHER, true, true, serve_health, "allow: GET\r\n"},
-    {"/stats", "GET", MOCK_OTHER, true, true, serve_stats, "allow: GET\r\n"},
-    {"/reset", "POST", MOCK_OTHER, true, true, serve_reset, "allow: POST\r\n"},
+static const struct mock_route common_routes[] = {
+    {
+        .path = "/health",
+        .method = "GET",
+        .endpoint = MOCK_OTHER,
+        .uncounted = true,
+        .serve = serve_health,
+    },
+    {
+        .path = "/stats",
+        .method = "GET",
+        .endpoint = MOCK_OTHER,
+        .uncounted = true,
+        .serve = serve_stats,
+    },
+    {
+        .path = "/reset",
+        .method = "POST",
+        .endpoint = MOCK_OTHER,
+        .uncounted = true,
+        .serve = serve_reset,
+    },
 };
 
-static const struct route *find_route(struct span path)
+static bool fits(const struct mock_route *route, struct span path)
 {
-    for (size_t i = 0; i < sizeof routes / sizeof *routes; i++)
-        if (span_equals(path, routes[i].path))
+    size_t len = strlen(route->path);
+    if (route->path[0] == '*')
+        return true;
+    if (route->path[len - 1] != '/')
+        return span_equals(path, route->path);
+    return path.len > len && memcmp(path.data, route->path, len) == 0 &&
+           !memchr(path.data + len, '/', path.len - len);
+}
+
+static const struct mock_route *find_in(const struct mock_route *routes, size_t count,
+                                        struct span path)
+{
+    for (size_t i = 0; i < count; i++)
+        if (fits(&routes[i], path))
             return &routes[i];
     return NULL;
 }
 
-static bool check_key(const struct mock_server *server, const struct mock_conn *conn,
-                      struct mock_refusal *no)
+static const struct mock_route *find_route(const struct mock_dialect *dialect, struct span path)
 {
-    static const char scheme[] = "Bearer ";
-    struct span given = conn->http.authorization;
-    if (!server->config->api_key)
-        return true;
-    if (!given.len)
-        return mock_refuse(no, 401, NULL, NULL,
-                           "You didn't provide an API key. You need to provide your API key in an "
-                           "Authorization header using Bearer auth (i.e. Authorization: Bearer "
-                           "YOUR_KEY).");
-    size_t len = sizeof scheme - 1;
-    if (given.len < len || memcmp(given.data, scheme, len) != 0 ||
-        !span_equals(span_of(given.data + len, given.len - len), server->config->api_key))
-        return mock_refuse(no, 401, "invalid_api_key", NULL, "Incorrect API key provided.");
-    return true;
+    const struct mock_route *found =
+        find_in(common_routes, sizeof common_routes / sizeof *common_routes, path);
+    return found ? found : find_in(dialect->routes, dialect->route_count, path);
 }
 
-static bool allowed(const struct route *route, struct span method)
+static bool allowed(const struct mock_route *route, struct span method)
 {
     return span_equals(method, route->method) ||
            (span_equals(method, "HEAD") && strcmp(route->method, "GET") == 0);
 }
 
-static void refuse_method(struct mock_server *server, struct mock_conn *conn,
-                          const struct route *route)
+static void refuse_method(struct mock_server *server, struct mock_conn *conn)
 {
     struct mock_refusal no;
-    mock_refuse(&no, 405, "method_not_supported", NULL, "Not allowed to %.*s on %s: use %s.",
+    const struct mock_route *route = conn->route;
+    struct span path = conn->http.path;
+    char allow[32];
+    snprintf(allow, sizeof allow, "allow: %s\r\n", route->method);
+    mock_refuse(&no, 405, "method_not_supported", NULL, "Not allowed to %.*s on %.*s: use %s.",
                 (int)(conn->http.method.len < 20 ? conn->http.method.len : 20),
-                conn->http.method.data, route->path, route->method);
-    mock_stats_error(&server->stats, no.status);
-    mock_write_refusal(&server->event, &no);
-    mock_reply(server, conn, no.status, route->allow);
+                conn->http.method.data, (int)(path.len < 200 ? path.len : 200), path.data,
+                route->method);
+    reply_refusal(server, conn, &no, allow);
 }
 
 static void refuse_path(struct mock_server *server, struct mock_conn *conn)
@@ -230,6 +273,13 @@ static void refuse_path(struct mock_server *server, struct mock_conn *conn)
                 (int)(conn->http.method.len < 20 ? conn->http.method.len : 20),
                 conn->http.method.data, (int)(path.len < 200 ? path.len : 200), path.data);
     mock_reply_refusal(server, conn, &no);
+}
+
+/* Found before anything was read: no stream has been opened. */
+static void refuse_key(struct mock_server *server, struct mock_conn *conn, struct mock_refusal *no)
+{
+    conn->answer.ask.stream = false;
+    mock_reply_own_refusal(server, conn, no);
 }
 
 static void refuse_http(struct mock_server *server, struct mock_conn *conn)
@@ -243,21 +293,22 @@ static void refuse_http(struct mock_server *server, struct mock_conn *conn)
 void mock_route(struct mock_server *server, struct mock_conn *conn)
 {
     bool bad = conn->http.state == MOCK_HTTP_BAD;
-    const struct route *route = bad ? NULL : find_route(conn->http.path);
+    const struct mock_route *route = bad ? NULL : find_route(server->dialect, conn->http.path);
+    struct mock_refusal no;
+    conn->route = route;
     conn->uncounted = route && route->uncounted;
     if (!conn->uncounted) {
         server->stats.requests[route ? route->endpoint : MOCK_OTHER]++;
         server->stats.bytes_in += conn->http.bytes;
     }
-    struct mock_refusal no;
     if (bad)
         refuse_http(server, conn);
     else if (!route)
         refuse_path(server, conn);
     else if (!allowed(route, conn->http.method))
-        refuse_method(server, conn, route);
-    else if (!route->open && !check_key(server, conn, &no))
-        mock_reply_refusal(server, conn, &no);
+        refuse_method(server, conn);
+    else if (route->check_key && !route->check_key(server, &conn->http, &no))
+        refuse_key(server, conn, &no);
     else
         route->serve(server, conn);
 }

@@ -10,9 +10,11 @@
 #include "mock/timers.h"
 
 struct mock_conn;
+struct mock_dialect;
 
 struct mock_server {
     const struct mock_config *config;
+    const struct mock_dialect *dialect;
     int epoll_fd, listen_fd, timer_fd;
     uint64_t armed_ns; /* what timer_fd is set to; UINT64_MAX = nothing */
     bool accepting;    /* false: out of descriptors, listening pauses */

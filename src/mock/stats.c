@@ -134,7 +134,8 @@ static void write_quotient(struct buf *out, const char *name, double sum, double
 
 static void write_requests(const struct mock_stats *stats, struct buf *out)
 {
-    static const char *const names[MOCK_ENDPOINTS] = {"chat", "completions", "models", "other"};
+    static const char *const names[MOCK_ENDPOINTS] = {"chat", "completions", "models", "auth",
+                                                      "other"};
     uint64_t total = 0;
     for (size_t i = 0; i < MOCK_ENDPOINTS; i++)
         total += stats->requests[i];

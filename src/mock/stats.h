@@ -11,7 +11,14 @@
 
 struct hist;
 
-enum mock_endpoint { MOCK_CHAT, MOCK_COMPLETIONS, MOCK_MODELS, MOCK_OTHER, MOCK_ENDPOINTS };
+enum mock_endpoint {
+    MOCK_CHAT,
+    MOCK_COMPLETIONS,
+    MOCK_MODELS,
+    MOCK_AUTH, /* where access tokens come from */
+    MOCK_OTHER,
+    MOCK_ENDPOINTS,
+};
 
 enum { MOCK_MAX_ARRIVALS = 20000, MOCK_MAX_DISTINCT = 1000000 };
 

@@ -221,12 +221,19 @@ static inline void reply_fini(struct reply *reply)
 
 /* ---- requests ---- */
 
-static inline void client_post(struct client *client, const char *path, const char *body)
+/* `headers`: further header lines with their ends, or "". */
+static inline void client_post_with(struct client *client, const char *path, const char *headers,
+                                    const char *body)
 {
-    char *text = mem_printf("POST %s HTTP/1.1\r\nHost: mock\r\nContent-Length: %zu\r\n\r\n%s", path,
-                            strlen(body), body);
+    char *text = mem_printf("POST %s HTTP/1.1\r\nHost: mock\r\n%sContent-Length: %zu\r\n\r\n%s",
+                            path, headers, strlen(body), body);
     client_send(client, text, strlen(text));
     free(text);
+}
+
+static inline void client_post(struct client *client, const char *path, const char *body)
+{
+    client_post_with(client, path, "", body);
 }
 
 static inline void client_get(struct client *client, const char *path)
@@ -237,13 +244,19 @@ static inline void client_get(struct client *client, const char *path)
 }
 
 /* A whole exchange on a connection of its own. */
-static inline void exchange(uint16_t port, const char *path, const char *body, struct reply *reply)
+static inline void exchange_with(uint16_t port, const char *path, const char *headers,
+                                 const char *body, struct reply *reply)
 {
     struct client client;
     client_open(&client, port);
-    client_post(&client, path, body);
+    client_post_with(&client, path, headers, body);
     client_reply(&client, reply);
     client_close(&client);
+}
+
+static inline void exchange(uint16_t port, const char *path, const char *body, struct reply *reply)
+{
+    exchange_with(port, path, "", body, reply);
 }
 
 static inline cJSON *fetch_stats(uint16_t port, const char *path)

@@ -296,6 +296,22 @@ static void test_a_client_that_leaves_is_counted(void **state)
     wait_for("completed", 0);
 }
 
+/* Until no more tokens leave: the socket is full. */
+static void wait_until_blocked(void)
+{
+    double before = -1;
+    int still = 0;
+    for (int i = 0; i < 2000 && still < 10; i++) {
+        cJSON *stats = fetch_stats(server.port, "/stats");
+        double tokens = number(stats, "tokens");
+        cJSON_Delete(stats);
+        still = tokens > 0 && tokens == before ? still + 1 : 0;
+        before = tokens;
+        usleep(10000);
+    }
+    CHECK_INT("still", still, 10);
+}
+
 /* The client reads nothing for a while, so the socket fills up; then it gets all of it. */
 static void test_a_slow_reader_loses_nothing(void **state)
 {
@@ -309,7 +325,7 @@ static void test_a_slow_reader_loses_nothing(void **state)
         &client, CHAT "?tokens=60000&ttft=0&itl=0",
         "{\"model\":\"m\",\"stream\":true,\"stream_options\":{\"include_usage\":true}," MESSAGES
         "}");
-    usleep(300000);
+    wait_until_blocked();
     client_reply(&client, &reply);
     assert_true(reply.complete);
     stream_read(&stream, &reply);
@@ -323,6 +339,44 @@ static void test_a_slow_reader_loses_nothing(void **state)
     cJSON_Delete(stats);
     stream_fini(&stream);
     reply_fini(&reply);
+    client_close(&client);
+}
+
+/* The end of an answer is due with its last token. A client that takes its time to read gets it
+ * then, and not one itl later. */
+static void test_a_slow_reader_gets_the_end_at_once(void **state)
+{
+    (void)state;
+    struct client client;
+    struct reply reply;
+    reset();
+    client_open(&client, server.port);
+    client_post(&client, CHAT "?tokens=1000&coal=1000&ttft=0&itl=60000",
+                "{\"model\":\"m\",\"stream\":true,\"n\":64," MESSAGES "}");
+    wait_until_blocked();
+    client_reply(&client, &reply);
+    CHECK_INT("complete", reply.complete, true);
+    CHECK_INT("silent", reply.silent, false); /* patience is 20 s */
+    cJSON *stats = fetch_stats(server.port, "/stats");
+    assert_true(number(stats, "blocked") > 0);
+    CHECK_INT("tokens", number(stats, "tokens"), 64000);
+    cJSON_Delete(stats);
+    reply_fini(&reply);
+    client_close(&client);
+}
+
+/* A client that has been told of the end and stays is left after a while. */
+static void test_closing_does_not_last(void **state)
+{
+    (void)state;
+    struct client client;
+    wait_for("connections.open", 1);
+    client_open(&client, server.port);
+    client_post(&client, CHAT "?close=1", PLAIN);
+    expect_status(&client, "plain", 200);
+    expect_end(&client, "closed");
+    wait_for("connections.open", 2);
+    wait_for("connections.open", 1);
     client_close(&client);
 }
 
@@ -449,6 +503,8 @@ int main(void)
         cmocka_unit_test(test_an_error_in_a_plain_answer_is_500),
         cmocka_unit_test(test_a_client_that_leaves_is_counted),
         cmocka_unit_test(test_a_slow_reader_loses_nothing),
+        cmocka_unit_test(test_a_slow_reader_gets_the_end_at_once),
+        cmocka_unit_test(test_closing_does_not_last),
         cmocka_unit_test(test_stats_tell_the_truth),
     };
     return cmocka_run_group_tests(tests, start, stop);

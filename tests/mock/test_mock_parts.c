@@ -247,6 +247,8 @@ static void test_overrides(void **state)
         {"", NULL},
         {"ttft=1.5&itl=0&tokens=3&", NULL},
         {"abort=0&hold=1", NULL},
+        {"mine=a%20b&abort=0", NULL},
+        {"abort=0&mine", "'mine'"},
         {"abort", "'abort'"},
         {"abort=", "'abort'"},
         {"abort=x", "'abort'"},
@@ -257,19 +259,21 @@ static void test_overrides(void **state)
         {"status=200", "400 to 599"},
         {"coal=0", "1 to 1000"},
         {"ttft=99999999999", "milliseconds"},
+        {"ttft=nan", "milliseconds"},
+        {"tokens=99999999999999999999999999999", "1 to 1000000"},
         {"bogus=1", "'bogus'"},
     };
     struct mock_config config = {.ttft_ns = 7, .itl_ns = 8, .tokens = 9};
     struct mock_overrides over;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct err err = {""};
-        bool good = mock_overrides_parse(&config, span_text(rows[i].query), &over, &err);
+        bool good = mock_overrides_parse(&config, span_text(rows[i].query), "mine", &over, &err);
         CHECK_INT(rows[i].query, good, rows[i].error == NULL);
         if (rows[i].error && !strstr(err.text, rows[i].error))
             fail_msg("%s: \"%s\" lacks \"%s\"", rows[i].query, err.text, rows[i].error);
     }
     struct err err;
-    assert_true(mock_overrides_parse(&config, span_text("ttft=1.5&coal=4"), &over, &err));
+    assert_true(mock_overrides_parse(&config, span_text("ttft=1.5&coal=4"), NULL, &over, &err));
     CHECK_INT("ttft", over.ttft_ns, 1500000);
     CHECK_INT("itl", over.itl_ns, 8);
     CHECK_INT("tokens", over.tokens, 9);
