@@ -1,7 +1,8 @@
 -- OpenAI's chat/completions and completions, as OpenAI and the many servers like it speak them.
 -- Which of the two is decided by the URL: …/chat/completions sends messages, any other
--- …/completions one prompt.
+-- …/completions one prompt. --model-type Completion makes the one out of the other.
 local json = require("json")
+local log = require("log")
 
 local api = {
     path = "/v1/chat/completions",
@@ -34,7 +35,11 @@ local function text_of(content)
     return table.concat(parts)
 end
 
+-- Messages are one text already when no chat template is to be applied.
 local function prompt_of(messages)
+    if type(messages) == "string" then
+        return messages
+    end
     local texts = {}
     for i, message in ipairs(messages) do
         texts[i] = text_of(message.content) or ""
@@ -42,18 +47,29 @@ local function prompt_of(messages)
     return table.concat(texts, "\n")
 end
 
+-- Where the request goes.
+local function url_of(opts)
+    if opts.model_type ~= "Completion" then
+        return opts.url
+    end
+    local path, query = opts.url:match("^([^?#]*)(.*)$")
+    return path:gsub("/chat/completions(/*)$", "/completions%1") .. query
+end
+
 function api.build_request(messages, opts, ctx)
     local body = { model = ctx.prompt.model or opts.model }
-    if wants_prompt(opts.url) then
+    local url = url_of(opts)
+    if wants_prompt(url) then
         body.prompt = prompt_of(messages)
     else
-        body.messages = messages
+        body.messages = type(messages) == "string" and { { role = "user", content = messages } }
+            or messages
     end
     if opts.stream then
         body.stream = true
         body.stream_options = { include_usage = true }
     end
-    return body
+    return body, url ~= opts.url and { url = url } or nil
 end
 
 ---- events ----
@@ -66,8 +82,26 @@ local function text(value)
     return type(value) == "string" and value ~= "" and value or nil
 end
 
+-- Servers send odd numbers too: what is no count that a number can hold exactly is as if absent.
 local function count(value)
-    return type(value) == "number" and value >= 0 and value % 1 == 0 and value or nil
+    local whole = type(value) == "number" and value >= 0 and value < 2 ^ 53 and value % 1 == 0
+    return whole and value or nil
+end
+
+local CHOICES = 128 -- that the host keeps apart
+local odd_index_told = false
+
+-- An index out of the usual is told once; its text is counted to the first choice.
+local function index_of(value)
+    local index = count(value)
+    if not index or index < CHOICES then
+        return index
+    end
+    if not odd_index_told then
+        odd_index_told = true
+        log.warn("the server sent a choice %.0f, which is counted to the first choice", index)
+    end
+    return nil
 end
 
 local function usage_of(answer)
@@ -129,7 +163,7 @@ local function read_choice(choice)
         refusal = text(message.refusal),
         tool = tool_text(message),
         finish = text(choice.finish_reason),
-        index = count(choice.index),
+        index = index_of(choice.index),
     }
 end
 
@@ -137,17 +171,24 @@ local function has_text(delta)
     return delta.content or delta.reasoning or delta.refusal or delta.tool
 end
 
--- A chunk carries one choice as a rule; of several the first with text is taken.
-local function first_choice(choices)
+-- A chunk carries one choice as a rule, an answer that is not streamed all of them. Those without
+-- anything to say are left out, but for one.
+local function read_choices(choices)
     local first
+    local deltas = {}
     for _, choice in ipairs(choices) do
         local delta = read_choice(object(choice))
-        if has_text(delta) then
-            return delta
-        end
         first = first or delta
+        if has_text(delta) or delta.finish then
+            delta.opening = not has_text(delta) or nil
+            deltas[#deltas + 1] = delta
+        end
     end
-    return first
+    if first and not deltas[1] then
+        first.opening = true
+        deltas[1] = first
+    end
+    return deltas
 end
 
 local function read_answer(answer, data)
@@ -160,13 +201,12 @@ local function read_answer(answer, data)
     if type(choices) ~= "table" then
         return usage and { usage = usage } or nil
     end
-    local delta = first_choice(choices)
-    if not delta then
+    local deltas = read_choices(choices)
+    if not deltas[1] then
         return usage and { usage = usage } or { opening = true }
     end
-    delta.usage = usage
-    delta.opening = not has_text(delta) or nil
-    return delta
+    deltas[1].usage = usage
+    return deltas[2] and deltas or deltas[1]
 end
 
 function api.read_event(data, name, ctx)
@@ -206,5 +246,9 @@ function api.parse_responses(responses)
     end
     return prompt, completion
 end
+
+-- For the other scripts that stand beside this one.
+api._object, api._text, api._count = object, text, count
+api._prompt_of, api._words_of = prompt_of, words_of
 
 return api

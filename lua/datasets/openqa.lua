@@ -1,4 +1,4 @@
--- HC3's open_qa.jsonl: one object a line, the prompt is its `question`.
+-- HC3's open_qa.jsonl: one object a line, the prompt is its `question`. A JSON list will do too.
 local dataset = require("dataset")
 
 local function strip(text)
@@ -7,14 +7,14 @@ end
 
 return {
     build_messages = function(opts)
-        local rows = dataset.jsonl(opts.dataset_path)
+        local rows = dataset.rows(opts.dataset_path)
         return function()
             for row in rows do
                 local question = type(row) == "table" and row.question
-                local prompt = type(question) == "string" and strip(question) or ""
-                if prompt ~= "" then
-                    return prompt
+                if type(question) == "string" then
+                    return strip(question)
                 end
+                dataset.skip(rows, "it has no text in the field 'question'")
             end
         end
     end,

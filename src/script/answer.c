@@ -41,8 +41,7 @@ static void put_header_line(lua_State *lua, struct script *script, struct span l
     put_header(lua, headers);                // --
 }
 
-/* -- headers */
-static void push_headers(lua_State *lua, struct script *script, struct span raw)
+void headers_push(lua_State *lua, struct script *script, struct span raw)
 {
     lua_newtable(lua); // -- headers
     int headers = lua_gettop(lua);
@@ -66,8 +65,10 @@ static void begin_answer(lua_State *lua, struct script *script, void *arg)
     lua_setfield(lua, -2, "user");                                    // -- ctx
     lua_pushnumber(lua, exchange->status);                            // -- ctx status
     lua_setfield(lua, -2, "status");                                  // -- ctx
-    push_headers(lua, script, buf_span(&exchange->headers));          // -- ctx headers
+    headers_push(lua, script, buf_span(&exchange->headers));          // -- ctx headers
     lua_setfield(lua, -2, "headers");                                 // -- ctx
+    push_span(lua, span_of(request->body, request->body_len));        // -- ctx body
+    lua_setfield(lua, -2, "body");                                    // -- ctx
     slot_take(lua, SLOT_CTX);                                         // --
 }
 
@@ -86,6 +87,7 @@ static void end_answer(lua_State *lua, struct script *script, void *arg)
     (void)arg;
     slot_clear(lua, SLOT_CTX);
     slot_clear(lua, SLOT_DELTA);
+    slot_clear(lua, SLOT_BYTES);
 }
 
 void script_answer_end(struct script *script)
@@ -93,6 +95,77 @@ void script_answer_end(struct script *script)
     struct err err;
     if (!state_run(script, NULL, end_answer, NULL, &err))
         log_warn(script->log, "%s", err.text);
+}
+
+/* ---- frame ---- */
+
+struct frame_job {
+    struct span bytes;
+    size_t pos;
+    bool found;
+    size_t from, to, next;
+};
+
+/* One of frame's results, from `low` to `high`. */
+static size_t frame_place(lua_State *lua, int index, const char *name, size_t low, size_t high)
+{
+    double place = lua_tonumber(lua, index);
+    if (lua_type(lua, index) != LUA_TNUMBER)
+        throw_error(lua, "must return from, to, next or nil, but '%s' is %s", name,
+                    value_kind(lua, index));
+    if (!whole_number(place) || place < (double)low || place > (double)high)
+        throw_error(lua, "'%s' is %.17g; it must be a whole number from %zu to %zu", name, place,
+                    low, high);
+    return (size_t)place;
+}
+
+/* The bytes become one Lua string, kept for the calls that follow. -- bytes */
+static void push_framed(lua_State *lua, struct span bytes, bool first)
+{
+    if (first) {
+        push_span(lua, bytes);      // -- bytes
+        slot_take(lua, SLOT_BYTES); // --
+    }
+    slot_push(lua, SLOT_BYTES); // -- bytes
+}
+
+/* Lua counts from 1 and includes the last byte. */
+static void frame(lua_State *lua, struct script *script, void *arg)
+{
+    (void)script;
+    struct frame_job *job = arg;
+    size_t len = job->bytes.len;
+    slot_push(lua, SLOT_API); // -- api
+    int base = lua_gettop(lua);
+    lua_getfield(lua, -1, "frame");                // -- api hook
+    push_framed(lua, job->bytes, job->pos == 0);   // -- api hook bytes
+    lua_pushnumber(lua, (lua_Number)job->pos + 1); // -- api hook bytes pos
+    lua_call(lua, 2, 3);                           // -- api from to next
+    job->found = !lua_isnil(lua, base + 1);
+    if (!job->found)
+        return;
+    size_t from = frame_place(lua, base + 1, "from", job->pos + 1, len + 1);
+    size_t to = frame_place(lua, base + 2, "to", from - 1, len);
+    size_t low = to + 1 > job->pos + 2 ? to + 1 : job->pos + 2;
+    job->next = frame_place(lua, base + 3, "next", low, len + 1) - 1;
+    job->from = from - 1;
+    job->to = to;
+}
+
+bool script_frame(struct script *script, struct span bytes, size_t pos, bool *found, size_t *from,
+                  size_t *to, size_t *next, struct err *err)
+{
+    struct frame_job job = {.bytes = bytes, .pos = pos};
+    *found = false;
+    if (pos >= bytes.len)
+        return true;
+    if (!state_run(script, "frame", frame, &job, err))
+        return false;
+    *found = job.found;
+    *from = job.from;
+    *to = job.to;
+    *next = job.next;
+    return true;
 }
 
 /* ---- read_event ---- */
@@ -140,14 +213,16 @@ static void take_field(lua_State *lua, const struct script_word *word, struct de
     }
 }
 
+static void delta_init(struct delta *delta)
+{
+    *delta = (struct delta){.tokens = TOKENS_UNKNOWN};
+    delta->usage = (struct usage){TOKENS_UNKNOWN, TOKENS_UNKNOWN, TOKENS_UNKNOWN, TOKENS_UNKNOWN};
+}
+
 /* -- result */
 static void take_delta(lua_State *lua, struct delta *delta)
 {
     static const char where[] = "its result";
-    if (lua_isnil(lua, -1))
-        return;
-    if (!lua_istable(lua, -1))
-        throw_error(lua, "must return nil or a table, not %s", value_kind(lua, -1));
     delta->understood = true;
     lua_pushnil(lua); // -- result key
     while (lua_next(lua, -2)) {
@@ -162,6 +237,47 @@ static void take_delta(lua_State *lua, struct delta *delta)
     }
 }
 
+/* A list of deltas gives its first and says how many follow. -- result */
+static void take_result(lua_State *lua, struct delta *delta)
+{
+    if (lua_isnil(lua, -1))
+        return;
+    if (!lua_istable(lua, -1))
+        throw_error(lua, "must return nil or a table, not %s", value_kind(lua, -1));
+    lua_rawgeti(lua, -1, 1); // -- result first
+    if (lua_istable(lua, -1)) {
+        delta->more = lua_objlen(lua, -2) - 1;
+        take_delta(lua, delta);
+    } else {
+        lua_pop(lua, 1); // -- result
+        take_delta(lua, delta);
+    }
+}
+
+struct more_job {
+    size_t i;
+    struct delta *delta;
+};
+
+static void read_more(lua_State *lua, struct script *script, void *arg)
+{
+    (void)script;
+    struct more_job *job = arg;
+    slot_push(lua, SLOT_DELTA);            // -- list
+    lua_rawgeti(lua, -1, (int)job->i + 1); // -- list delta
+    if (!lua_istable(lua, -1))
+        throw_error(lua, "its result[%zu] must be a table, not %s", job->i + 1,
+                    value_kind(lua, -1));
+    take_delta(lua, job->delta);
+}
+
+bool script_read_more(struct script *script, size_t i, struct delta *out, struct err *err)
+{
+    struct more_job job = {.i = i, .delta = out};
+    delta_init(out);
+    return state_run(script, "read_event", read_more, &job, err);
+}
+
 static void read_event(lua_State *lua, struct script *script, void *arg)
 {
     (void)script;
@@ -174,7 +290,7 @@ static void read_event(lua_State *lua, struct script *script, void *arg)
     lua_call(lua, 3, 1);                 // -- api result
     lua_pushvalue(lua, -1);              // -- api result result
     slot_take(lua, SLOT_DELTA);          // -- api result: its strings live on
-    take_delta(lua, job->delta);
+    take_result(lua, job->delta);
 }
 
 /* Whether the payload is the end marker's, "data: " left out. */
@@ -206,8 +322,7 @@ static void guess_event(const struct script *script, struct span data, struct sp
 bool script_read_event(struct script *script, struct span data, struct span name, struct delta *out,
                        struct err *err)
 {
-    *out = (struct delta){.tokens = TOKENS_UNKNOWN};
-    out->usage = (struct usage){TOKENS_UNKNOWN, TOKENS_UNKNOWN, TOKENS_UNKNOWN, TOKENS_UNKNOWN};
+    delta_init(out);
     if (!script->facts.has_read_event) {
         guess_event(script, data, name, out);
         return true;

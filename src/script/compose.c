@@ -1,5 +1,4 @@
-/* From a data set's item to a request: build_request, the merge of options into the body, headers.
- */
+/* From a data set's item to a request: build_request, its body, its headers. */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,129 +37,18 @@ void ctx_push(lua_State *lua, const struct script *script, uint64_t index, uint3
     lua_setfield(lua, -2, "seed");                   // -- ctx
 }
 
-/* ---- options that travel in the body ---- */
-
-static bool travels(const struct script *script, const struct opt_row *row)
-{
-    return row->body && opt_origin(script->opts, row) > OPT_DEFAULT;
-}
-
-/* "--temperature, --stop": those given; empty when none is. */
-static void given_names(const struct script *script, struct buf *names)
-{
-    for (size_t i = 0; script->opts && i < script->opts->count; i++)
-        if (travels(script, &script->opts->rows[i]))
-            buf_printf(names, "%s--%s", names->len ? ", " : "", script->opts->rows[i].name);
-}
-
-/* The body key of --max-tokens, and whether the command line gave it. */
-static const char *max_tokens_key(const struct script *script, bool *given)
-{
-    const struct opt_row *row = script->opts ? opt_find(script->opts, "max-tokens") : NULL;
-    *given = row && travels(script, row);
-    return row && row->body ? row->body : "max_tokens";
-}
-
-/* -- copy: of the table at the top, one level deep, its mark kept */
-static void push_copy(lua_State *lua)
-{
-    lua_newtable(lua);             // -- table copy
-    if (lua_getmetatable(lua, -2)) // -- table copy [meta]
-        lua_setmetatable(lua, -2); // -- table copy
-    lua_pushnil(lua);              // -- table copy key
-    while (lua_next(lua, -3)) {    // -- table copy key value
-        lua_pushvalue(lua, -2);    // -- table copy key value key
-        lua_insert(lua, -2);       // -- table copy key key value
-        lua_rawset(lua, -4);       // -- table copy key
-    }
-}
-
-/* Goes from the body's copy to the table at params_at, copying or making the tables on the way: the
- * script may keep using its own. -- body → -- body place */
-static void push_params_place(lua_State *lua, const struct script *script)
-{
-    struct span rest = script->params_at;
-    lua_pushvalue(lua, -1); // -- body place
-    while (rest.len > 0) {
-        const char *dot = memchr(rest.data, '.', rest.len);
-        struct span name = span_of(rest.data, dot ? (size_t)(dot - rest.data) : rest.len);
-        rest = dot ? span_of(dot + 1, rest.len - name.len - 1) : span_of(NULL, 0);
-        push_span(lua, name); // -- body place name
-        lua_rawget(lua, -2);  // -- body place old
-        if (lua_istable(lua, -1))
-            push_copy(lua); // -- body place old new
-        else if (lua_isnil(lua, -1))
-            lua_newtable(lua); // -- body place old new
-        else
-            throw_error(lua, "body.%.*s is %s, so no option can be put there",
-                        (int)(name.data + name.len - script->params_at.data),
-                        script->params_at.data, value_kind(lua, -1));
-        lua_remove(lua, -2);    // -- body place new
-        push_span(lua, name);   // -- body place new name
-        lua_pushvalue(lua, -2); // -- body place new name new
-        lua_rawset(lua, -4);    // -- body place new
-        lua_remove(lua, -2);    // -- body new
-    }
-}
-
-/* The item's max_tokens, if it has one and the command line did not. -- body place */
-static void put_item_tokens(lua_State *lua, const struct script *script, int item)
-{
-    bool given = false;
-    const char *key = max_tokens_key(script, &given);
-    lua_getfield(lua, item, "max_tokens"); // -- body place tokens
-    if (given || lua_isnil(lua, -1))
-        lua_pop(lua, 1); // -- body place
-    else
-        lua_setfield(lua, -2, key); // -- body place
-}
-
-static void put_given(lua_State *lua, const struct script *script)
-{
-    for (size_t i = 0; script->opts && i < script->opts->count; i++) {
-        const struct opt_row *row = &script->opts->rows[i];
-        if (!travels(script, row))
-            continue;
-        opt_push(lua, script->opts, row); // -- body place value
-        lua_setfield(lua, -2, row->body); // -- body place
-    }
-}
-
-static void put_item_model(lua_State *lua, int item)
-{
-    lua_getfield(lua, item, "model"); // -- body model
-    lua_getfield(lua, -2, "model");   // -- body model old
-    if (lua_isnil(lua, -1) || lua_isnil(lua, -2))
-        lua_pop(lua, 2); // -- body
-    else {
-        lua_pop(lua, 1);                // -- body model
-        lua_setfield(lua, -2, "model"); // -- body
-    }
-}
-
-static void merge_options(lua_State *lua, const struct script *script, int item)
-{
-    push_copy(lua);                     // -- table body
-    put_item_model(lua, item);          // -- table body
-    push_params_place(lua, script);     // -- table body place
-    put_item_tokens(lua, script, item); // -- table body place
-    put_given(lua, script);             // -- table body place
-    lua_pop(lua, 1);                    // -- table body
-    lua_remove(lua, -2);                // -- body
-}
+/* ---- the body ---- */
 
 static void refuse_given(lua_State *lua, struct script *script)
 {
     buf_clear(&script->text);
-    given_names(script, &script->text);
+    merge_names(script, &script->text);
     if (script->text.len > 0)
         throw_error(lua,
                     "a body that is a string cannot take options from the command line (%.*s); "
                     "return a table or leave them out",
                     (int)script->text.len, script->text.data);
 }
-
-/* ---- the body ---- */
 
 static void store_text(lua_State *lua, struct script *script, struct compose_job *job)
 {
@@ -175,14 +63,15 @@ static void store_table(lua_State *lua, struct script *script, struct compose_jo
     json_encode(lua, script, -1, "body", &job->body);
 }
 
-/* -- result: build_request's first */
-static void store_body(lua_State *lua, struct script *script, struct compose_job *job, int item)
+/* -- result: build_request's first; `messages` is what it was given */
+static void store_body(lua_State *lua, struct script *script, struct compose_job *job, int item,
+                       int messages)
 {
     if (lua_type(lua, -1) == LUA_TSTRING) {
         refuse_given(lua, script);
         store_text(lua, script, job);
     } else if (lua_istable(lua, -1)) {
-        merge_options(lua, script, item); // -- body
+        merge_body(lua, script, item, messages); // -- body
         store_table(lua, script, job);
     } else {
         throw_error(lua, "must return the body as a table or a string, not %s",
@@ -195,7 +84,7 @@ static void store_item_body(lua_State *lua, struct script *script, struct compos
 {
     if (!script->warned_body) {
         buf_clear(&script->text);
-        given_names(script, &script->text);
+        merge_names(script, &script->text);
         if (script->text.len > 0)
             log_warn(script->log,
                      "data set '%s' gives whole bodies, so %.*s cannot be added to them",
@@ -226,8 +115,7 @@ static void put_script_header(lua_State *lua, struct list *lines, const char *wh
         throw_error(lua, "%s: %s", where, err.text);
 }
 
-/* The `headers` of the table at `index`: a map, or a list of lines. */
-static void take_headers(lua_State *lua, struct list *lines, int index, const char *where)
+void headers_take(lua_State *lua, struct list *lines, int index, const char *where)
 {
     lua_getfield(lua, index, "headers"); // -- headers
     if (!lua_isnil(lua, -1)) {
@@ -296,7 +184,7 @@ static void take_send(lua_State *lua, struct compose_job *job, int send)
         lua_pop(lua, 1); // -- key
     }
     take_target(lua, job->request, send);
-    take_headers(lua, &job->script_headers, send, where);
+    headers_take(lua, &job->script_headers, send, where);
     lua_getfield(lua, send, "user"); // -- user
     if (!lua_isnil(lua, -1)) {
         value_pack(lua, -1, "user", &job->packed);
@@ -307,28 +195,12 @@ static void take_send(lua_State *lua, struct compose_job *job, int send)
 
 static void take_item_facts(lua_State *lua, struct compose_job *job, int item)
 {
-    take_headers(lua, &job->script_headers, item, "the item");
+    headers_take(lua, &job->script_headers, item, "the item");
     lua_getfield(lua, item, "delay"); // -- delay
     job->request->delay_ns = (uint64_t)(lua_tonumber(lua, -1) * (double)NS_PER_S);
     lua_pop(lua, 1); // --
     value_pack(lua, item, "the item", &job->packed);
     take_packed(job, &job->request->prompt, &job->request->prompt_len);
-}
-
-/* What build_request is given of an item. -- messages */
-static void push_messages(lua_State *lua, int item)
-{
-    lua_getfield(lua, item, "messages"); // -- messages
-    if (!lua_isnil(lua, -1))
-        return;
-    lua_pop(lua, 1);                   // --
-    lua_createtable(lua, 1, 0);        // -- messages
-    lua_createtable(lua, 0, 2);        // -- messages message
-    lua_pushliteral(lua, "user");      // -- messages message role
-    lua_setfield(lua, -2, "role");     // -- messages message
-    lua_getfield(lua, item, "prompt"); // -- messages message prompt
-    lua_setfield(lua, -2, "content");  // -- messages message
-    lua_rawseti(lua, -2, 1);           // -- messages
 }
 
 static void build(lua_State *lua, struct script *script, void *arg)
@@ -342,9 +214,11 @@ static void build(lua_State *lua, struct script *script, void *arg)
         store_item_body(lua, script, job);
         return;
     }
-    slot_push(lua, SLOT_API);                                        // -- item nil api
+    messages_push(lua, script, item); // -- item nil messages
+    int messages = lua_gettop(lua);
+    slot_push(lua, SLOT_API);                                        // -- … messages api
     lua_getfield(lua, -1, "build_request");                          // -- … hook
-    push_messages(lua, item);                                        // -- … hook messages
+    lua_pushvalue(lua, messages);                                    // -- … hook messages
     slot_push(lua, SLOT_OPTS);                                       // -- … hook messages opts
     ctx_push(lua, script, job->request->index, job->request->stage); // -- … ctx
     lua_pushvalue(lua, item);                                        // -- … ctx item
@@ -352,7 +226,7 @@ static void build(lua_State *lua, struct script *script, void *arg)
     lua_call(lua, 3, 2);                                             // -- … body send
     take_send(lua, job, lua_gettop(lua));
     lua_pop(lua, 1); // -- … body
-    store_body(lua, script, job, item);
+    store_body(lua, script, job, item, messages);
 }
 
 /* ---- the request ---- */

@@ -23,6 +23,11 @@ static const struct script_word words[] = {
      .sentence = "an answer whose bytes end with it is complete although the server keeps the "
                  "message open"},
     {.kind = WORD_API,
+     .type = WORD_FLAG,
+     .name = "ends",
+     .sentence = "a streamed answer that showed neither done nor a finish reason is truncated; "
+                 "true when absent and there is an end_marker"},
+    {.kind = WORD_API,
      .type = WORD_TEXT,
      .name = "auth",
      .sentence = "how --api-key travels: \"bearer\", \"none\", or the name of a header"},
@@ -31,6 +36,11 @@ static const struct script_word words[] = {
      .name = "params_at",
      .sentence = "where sampling options go in the body: names joined by dots; top level when "
                  "absent"},
+    {.kind = WORD_API,
+     .type = WORD_TABLE,
+     .name = "param_names",
+     .sentence = "what this server calls sampling options, by their usual keys: {max_tokens = "
+                 "\"max_new_tokens\"}"},
     {.kind = WORD_API,
      .type = WORD_FLAG,
      .name = "text",
@@ -42,11 +52,23 @@ static const struct script_word words[] = {
      .arguments = "(opts)",
      .when = "once, before the first request, in the composer",
      .sentence = "what it returns (plain data) is ctx.setup everywhere"},
-    {.kind = WORD_API, .name = "refresh", .later = true, .sentence = "renews what setup returned"},
     {.kind = WORD_API,
+     .type = WORD_FUNCTION,
+     .name = "refresh",
+     .arguments = "(ctx, opts)",
+     .when = "every refresh_every seconds, before the next request is built, in the composer",
+     .sentence = "what it returns (unless nil) replaces ctx.setup for the requests built from then "
+                 "on; the scorers keep what setup returned"},
+    {.kind = WORD_API,
+     .type = WORD_SECONDS,
      .name = "refresh_every",
-     .later = true,
-     .sentence = "seconds between calls of refresh"},
+     .sentence = "seconds between calls of refresh, 0 = never; setup and refresh may change it"},
+    {.kind = WORD_API,
+     .type = WORD_FUNCTION,
+     .name = "given_header",
+     .arguments = "(name, value)",
+     .when = "once for each header given by --header, before setup, in the composer",
+     .sentence = "returns the value to send in place of the given one, or nil to leave it"},
     {.kind = WORD_API,
      .type = WORD_FUNCTION,
      .name = "build_request",
@@ -55,14 +77,23 @@ static const struct script_word words[] = {
      .when = "for each request, ahead of its time, in the composer",
      .sentence = "returns the body (a table becomes JSON, a string is sent as it is) and perhaps a "
                  "second table {url=, method=, headers=, user=}"},
-    {.kind = WORD_API, .name = "frame", .later = true, .sentence = "own framing"},
+    {.kind = WORD_API,
+     .type = WORD_FUNCTION,
+     .name = "frame",
+     .arguments = "(bytes, pos)",
+     .when = "again and again for each answer without error status after it has ended, in a "
+             "scorer; goes before Content-Type and framing",
+     .sentence = "own framing: returns from, to, next (the next event is bytes from…to, the search "
+                 "goes on at next), or nil when no event is left; an answer without any is one "
+                 "\"body\", what follows the last is \"rest\""},
     {.kind = WORD_API,
      .type = WORD_FUNCTION,
      .name = "read_event",
      .arguments = "(data, name, ctx)",
      .when = "for each event of an answer after it has ended, in a scorer",
-     .sentence = "returns nil or a table that says what the event carries; without this hook every "
-                 "event counts as content"},
+     .sentence =
+         "returns nil or a table that says what the event carries, or a list of such tables "
+         "when it carries several choices; without this hook every event counts as content"},
     {.kind = WORD_API,
      .type = WORD_FUNCTION,
      .name = "parse_responses",
@@ -151,6 +182,11 @@ static const struct script_word words[] = {
      .name = "user",
      .when = "in a scorer",
      .sentence = "what build_request gave as user"},
+    {.kind = WORD_CTX,
+     .type = WORD_TEXT,
+     .name = "body",
+     .when = "in a scorer",
+     .sentence = "the request's body as it was sent"},
 
     /* ---- what read_event returns ---- */
     {.kind = WORD_DELTA,
@@ -264,9 +300,166 @@ static const struct script_word words[] = {
      .function = json_lua_object,
      .sentence = "marks the table as an object and returns it"},
     {.kind = WORD_MODULE,
+     .type = WORD_FUNCTION,
+     .name = "json.field",
+     .arguments = "(text, name)",
+     .function = json_lua_field,
+     .sentence =
+         "the text of an object's field exactly as it stands in the object's text; nil when "
+         "there is none or the text is no object"},
+    {.kind = WORD_MODULE,
      .type = WORD_ANY,
      .name = "json.null",
      .sentence = "the value that stands for null"},
+    {.kind = WORD_MODULE,
+     .type = WORD_FUNCTION,
+     .name = "http.request",
+     .arguments = "({url=, method=, headers=, body=, timeout=})",
+     .function = http_lua_request,
+     .sentence = "sends one HTTP request and waits, in setup and refresh only: {status=, headers=, "
+                 "body=}, or nil and a message; headers by lower-case name, timeout in seconds (30 "
+                 "when absent); redirects are not followed"},
+    {.kind = WORD_MODULE,
+     .type = WORD_FUNCTION,
+     .name = "http.get",
+     .arguments = "(url, {headers=, timeout=})",
+     .sentence = "http.request with GET"},
+    {.kind = WORD_MODULE,
+     .type = WORD_FUNCTION,
+     .name = "http.post",
+     .arguments = "(url, body, {headers=, timeout=})",
+     .sentence = "http.request with POST; a table travels as JSON"},
+    {.kind = WORD_MODULE,
+     .type = WORD_FUNCTION,
+     .name = "http.escape",
+     .arguments = "(text)",
+     .sentence = "the text percent-encoded, for a query or a path"},
+    {.kind = WORD_MODULE,
+     .type = WORD_FUNCTION,
+     .name = "crypto.sha256",
+     .arguments = "(data)",
+     .function = crypto_lua_sha256,
+     .sentence = "the digest as 32 bytes"},
+    {.kind = WORD_MODULE,
+     .type = WORD_FUNCTION,
+     .name = "crypto.sha1",
+     .arguments = "(data)",
+     .function = crypto_lua_sha1,
+     .sentence = "the digest as 20 bytes, for old protocols"},
+    {.kind = WORD_MODULE,
+     .type = WORD_FUNCTION,
+     .name = "crypto.hmac_sha256",
+     .arguments = "(key, data)",
+     .function = crypto_lua_hmac_sha256,
+     .sentence = "the code as 32 bytes"},
+    {.kind = WORD_MODULE,
+     .type = WORD_FUNCTION,
+     .name = "crypto.base64",
+     .arguments = "(data)",
+     .function = crypto_lua_base64,
+     .sentence = "base64 text with padding"},
+    {.kind = WORD_MODULE,
+     .type = WORD_FUNCTION,
+     .name = "crypto.unbase64",
+     .arguments = "(text)",
+     .function = crypto_lua_unbase64,
+     .sentence = "the bytes, or nil and a message"},
+    {.kind = WORD_MODULE,
+     .type = WORD_FUNCTION,
+     .name = "crypto.base64url",
+     .arguments = "(data)",
+     .function = crypto_lua_base64url,
+     .sentence = "base64 text for URLs, without padding"},
+    {.kind = WORD_MODULE,
+     .type = WORD_FUNCTION,
+     .name = "crypto.unbase64url",
+     .arguments = "(text)",
+     .function = crypto_lua_unbase64url,
+     .sentence = "the bytes, padded or not, or nil and a message"},
+    {.kind = WORD_MODULE,
+     .type = WORD_FUNCTION,
+     .name = "crypto.hex",
+     .arguments = "(data)",
+     .function = crypto_lua_hex,
+     .sentence = "two lower-case digits a byte"},
+    {.kind = WORD_MODULE,
+     .type = WORD_FUNCTION,
+     .name = "crypto.unhex",
+     .arguments = "(text)",
+     .function = crypto_lua_unhex,
+     .sentence = "the bytes, or nil and a message"},
+    {.kind = WORD_MODULE,
+     .type = WORD_FUNCTION,
+     .name = "crypto.jwt_hs256",
+     .arguments = "(header, payload, secret)",
+     .sentence = "a JSON Web Token signed by HMAC-SHA-256; header and payload are tables or ready "
+                 "JSON text, header nil = {alg=\"HS256\", typ=\"JWT\"}"},
+    {.kind = WORD_MODULE,
+     .type = WORD_FUNCTION,
+     .name = "random.integer",
+     .arguments = "(low, high)",
+     .function = random_lua_integer,
+     .sentence = "a whole number from low to high; all of random follows --plan-seed, the same in "
+                 "every run"},
+    {.kind = WORD_MODULE,
+     .type = WORD_FUNCTION,
+     .name = "random.float",
+     .arguments = "()",
+     .function = random_lua_float,
+     .sentence = "a number from 0 to below 1"},
+    {.kind = WORD_MODULE,
+     .type = WORD_FUNCTION,
+     .name = "random.exponential",
+     .arguments = "(mean)",
+     .function = random_lua_exponential,
+     .sentence = "exponentially distributed"},
+    {.kind = WORD_MODULE,
+     .type = WORD_FUNCTION,
+     .name = "random.normal",
+     .arguments = "(mean, deviation)",
+     .function = random_lua_normal,
+     .sentence = "normally distributed; 0 and 1 when absent"},
+    {.kind = WORD_MODULE,
+     .type = WORD_FUNCTION,
+     .name = "random.choice",
+     .arguments = "(list)",
+     .sentence = "one of its elements"},
+    {.kind = WORD_MODULE,
+     .type = WORD_FUNCTION,
+     .name = "random.shuffle",
+     .arguments = "(list)",
+     .sentence = "puts the list into random order and returns it"},
+    {.kind = WORD_MODULE,
+     .type = WORD_FUNCTION,
+     .name = "time.now",
+     .arguments = "()",
+     .function = time_lua_now,
+     .sentence = "seconds since 1970"},
+    {.kind = WORD_MODULE,
+     .type = WORD_FUNCTION,
+     .name = "time.monotonic",
+     .arguments = "()",
+     .function = time_lua_monotonic,
+     .sentence = "seconds on a clock that is never set"},
+    {.kind = WORD_MODULE,
+     .type = WORD_FUNCTION,
+     .name = "time.iso8601",
+     .arguments = "(t)",
+     .function = time_lua_iso8601,
+     .sentence = "\"2024-11-07T20:14:13.250Z\" for seconds since 1970; now when absent"},
+    {.kind = WORD_MODULE,
+     .type = WORD_FUNCTION,
+     .name = "time.sleep",
+     .arguments = "(seconds)",
+     .function = time_lua_sleep,
+     .sentence = "waits, in setup and refresh only"},
+    {.kind = WORD_MODULE,
+     .type = WORD_FUNCTION,
+     .name = "secret",
+     .arguments = "(value)",
+     .function = secret_lua,
+     .sentence = "a global function: hides the text in logs, reports and the database from now on, "
+                 "and returns it"},
     {.kind = WORD_MODULE,
      .type = WORD_FUNCTION,
      .name = "dataset.lines",
@@ -286,6 +479,37 @@ static const struct script_word words[] = {
      .arguments = "(path)",
      .function = dataset_lua_json_list,
      .sentence = "an iterator over the elements of a file that is one JSON list"},
+    {.kind = WORD_MODULE,
+     .type = WORD_FUNCTION,
+     .name = "dataset.rows",
+     .arguments = "(path)",
+     .function = dataset_lua_rows,
+     .sentence = "dataset.json_list when the file begins with '[', else dataset.jsonl"},
+    {.kind = WORD_MODULE,
+     .type = WORD_FUNCTION,
+     .name = "dataset.skip",
+     .arguments = "(rows, why)",
+     .function = dataset_lua_skip,
+     .sentence = "the row that this iterator gave last is malformed: it is counted, and the first "
+                 "ones are named in the log"},
+    {.kind = WORD_MODULE,
+     .type = WORD_FUNCTION,
+     .name = "dataset.text",
+     .arguments = "(rows)",
+     .function = dataset_lua_text,
+     .sentence = "the line that this iterator over lines gave last, as it stands in the file"},
+    {.kind = WORD_MODULE,
+     .type = WORD_FUNCTION,
+     .name = "dataset.fault",
+     .arguments = "(messages)",
+     .sentence = "nil for a list of {role=, content=}, else what is wrong with it"},
+    {.kind = WORD_MODULE,
+     .type = WORD_FUNCTION,
+     .name = "template.fill",
+     .arguments = "(value, {m=, p=})",
+     .function = template_lua_fill,
+     .sentence = "a copy of the value in which every %m and %p in a string at any depth is "
+                 "replaced; names of fields are not"},
     {.kind = WORD_MODULE,
      .type = WORD_FUNCTION,
      .name = "log.debug",
@@ -312,70 +536,4 @@ const struct script_word *script_words(size_t *count)
 {
     *count = sizeof words / sizeof *words;
     return words;
-}
-
-const struct script_word *script_word_find(enum word_kind kind, const char *name)
-{
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (words[i].kind == kind && strcmp(words[i].name, name) == 0)
-            return &words[i];
-    return NULL;
-}
-
-const char *script_word_nearest(enum word_kind kind, const char *name)
-{
-    const char *nearest = NULL;
-    unsigned best = 4; /* three letters off is a slip, more is another word */
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-        if (words[i].kind != kind)
-            continue;
-        unsigned distance = word_distance(words[i].name, name);
-        if (distance < best && distance < strlen(name)) {
-            best = distance;
-            nearest = words[i].name;
-        }
-    }
-    return nearest;
-}
-
-const char *word_type_name(enum word_type type)
-{
-    static const char *const names[] = {
-        [WORD_ANY] = "any value",
-        [WORD_FUNCTION] = "a function",
-        [WORD_TEXT] = "a string",
-        [WORD_FLAG] = "true or false",
-        [WORD_COUNT] = "a whole number from 0",
-        [WORD_SECONDS] = "a number of seconds from 0",
-        [WORD_TABLE] = "a table",
-        [WORD_TEXT_OR_TABLE] = "a string or a table",
-    };
-    return names[type];
-}
-
-static unsigned least(unsigned a, unsigned b)
-{
-    return a < b ? a : b;
-}
-
-/* One row of the edit distance table at a time; names longer than a row are far from anything. */
-unsigned word_distance(const char *a, const char *b)
-{
-    enum { LONGEST = 64, FAR = 9 };
-    size_t width = strlen(b);
-    if (width >= LONGEST || strlen(a) >= LONGEST)
-        return FAR;
-    unsigned row[LONGEST];
-    for (size_t j = 0; j <= width; j++)
-        row[j] = (unsigned)j;
-    for (size_t i = 0; a[i]; i++) {
-        unsigned diagonal = row[0];
-        row[0] = (unsigned)i + 1;
-        for (size_t j = 1; j <= width; j++) {
-            unsigned changed = diagonal + (a[i] != b[j - 1]);
-            diagonal = row[j];
-            row[j] = least(changed, least(row[j], row[j - 1]) + 1);
-        }
-    }
-    return least(row[width], FAR);
 }

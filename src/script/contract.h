@@ -16,7 +16,7 @@ enum word_kind {
     WORD_CTX,     /* fields of ctx */
     WORD_DELTA,   /* fields of what read_event returns */
     WORD_USAGE,   /* fields of its `usage` */
-    WORD_MODULE,  /* functions of the bundled modules, "module.name" */
+    WORD_MODULE,  /* functions of the bundled modules, "module.name"; without a dot global ones */
 };
 
 enum word_type {

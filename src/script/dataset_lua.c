@@ -22,11 +22,13 @@ struct reader {
     FILE *file;
     char *piece;
     struct span rest; /* of the piece, for lines */
-    uint64_t line;    /* number of the line read last, from 1 */
+    uint64_t line;    /* number of the line or element read last, from 1 */
     uint64_t bytes;   /* read so far */
     struct buf text;  /* the line read last */
     struct json json;
-    bool list_begun;
+    bool list;       /* lines else */
+    bool begun;      /* dataset.rows has looked which of them */
+    bool list_begun; /* its '[' has been read */
     int read_errno;
     uint64_t malformed;
 };
@@ -116,18 +118,6 @@ static struct reader *reader_of(lua_State *lua)
     return lua_touserdata(lua, lua_upvalueindex(1));
 }
 
-static int step_lines(lua_State *lua)
-{
-    struct reader *reader = reader_of(lua);
-    struct span line;
-    if (!reader->path || !next_line(lua, reader, &line)) {
-        reader_close(reader);
-        return 0;
-    }
-    push_span(lua, line); // -- line
-    return 1;
-}
-
 /* ---- one JSON value a line ---- */
 
 /* How far rows of this file have been counted. */
@@ -141,7 +131,7 @@ static struct data_seen *seen_of(struct script *script, const char *path)
     return &script->seen[script->seen_count++];
 }
 
-static void skip_row(lua_State *lua, struct reader *reader, const char *why)
+static void skip_row(lua_State *lua, struct reader *reader, const char *before, const char *why)
 {
     struct script *script = script_of(lua);
     struct data_seen *seen = seen_of(script, reader->path);
@@ -150,15 +140,17 @@ static void skip_row(lua_State *lua, struct reader *reader, const char *why)
     seen->line = reader->line;
     script->malformed++;
     if (++reader->malformed <= MALFORMED_SHOWN)
-        log_warn(script->log, "%s:%llu: skipped, not JSON: %s", reader->path,
-                 (unsigned long long)reader->line, why);
+        log_warn(script->log, "%s%s%llu: skipped%s: %s", reader->path,
+                 reader->list ? ", element " : ":", (unsigned long long)reader->line, before, why);
 }
 
-static void end_rows(lua_State *lua, const struct reader *reader)
+static void end_rows(lua_State *lua, struct reader *reader)
 {
     if (reader->malformed > MALFORMED_SHOWN)
-        log_warn(script_of(lua)->log, "%s: %llu further malformed lines were skipped", reader->path,
-                 (unsigned long long)(reader->malformed - MALFORMED_SHOWN));
+        log_warn(script_of(lua)->log, "%s: %llu further malformed %s were skipped", reader->path,
+                 (unsigned long long)(reader->malformed - MALFORMED_SHOWN),
+                 reader->list ? "elements" : "lines");
+    reader_close(reader);
 }
 
 static bool is_blank(struct span line)
@@ -167,6 +159,20 @@ static bool is_blank(struct span line)
         if (!strchr(" \t\r", line.data[i]) || !line.data[i])
             return false;
     return true;
+}
+
+static int step_lines(lua_State *lua)
+{
+    struct reader *reader = reader_of(lua);
+    struct span line;
+    if (!reader->path)
+        return 0;
+    if (!next_line(lua, reader, &line)) {
+        end_rows(lua, reader);
+        return 0;
+    }
+    push_span(lua, line); // -- line
+    return 1;
 }
 
 static int step_jsonl(lua_State *lua)
@@ -178,18 +184,17 @@ static int step_jsonl(lua_State *lua)
         if (is_blank(line))
             continue;
         if (!json_push_text(lua, script, line, false)) {
-            skip_row(lua, reader, json_text_error(script));
+            skip_row(lua, reader, ", not JSON", json_text_error(script));
             continue;
         }
         // -- value
         if (!lua_isnil(lua, -1))
             return 1;
         lua_pop(lua, 1); // --
-        skip_row(lua, reader, "null is no row");
+        skip_row(lua, reader, "", "null is no row");
     }
     if (reader->path)
         end_rows(lua, reader);
-    reader_close(reader);
     return 0;
 }
 
@@ -203,10 +208,19 @@ static void list_failed(lua_State *lua, struct reader *reader)
                 json_error(&reader->json), (unsigned long long)reader->line);
 }
 
+/* What dataset.rows has looked at comes first. */
+static struct span list_refill(void *arg)
+{
+    struct reader *reader = arg;
+    struct span piece = reader->rest;
+    reader->rest = span_of(NULL, 0);
+    return piece.len ? piece : reader_refill(reader);
+}
+
 static void begin_list(lua_State *lua, struct reader *reader)
 {
-    reader->list_begun = true;
-    json_init_refill(&reader->json, reader_refill, reader, LINE_LIMIT);
+    reader->list = reader->list_begun = true;
+    json_init_refill(&reader->json, list_refill, reader, LINE_LIMIT);
     enum json_token token = json_next(&reader->json);
     if (token == JSON_ERROR)
         list_failed(lua, reader);
@@ -229,7 +243,7 @@ static int step_list(lua_State *lua)
     if (token == JSON_ARRAY_END) {
         if (json_next(&reader->json) != JSON_END)
             list_failed(lua, reader);
-        reader_close(reader);
+        end_rows(lua, reader);
         return 0;
     }
     if (token == JSON_NULL)
@@ -237,6 +251,61 @@ static int step_list(lua_State *lua)
     else if (!json_push_value(lua, &reader->json, token, false))
         list_failed(lua, reader);
     reader->line++;
+    return 1;
+}
+
+/* ---- either of them ---- */
+
+/* A file whose first sign is a '[' is one list. */
+static bool begins_list(lua_State *lua, struct reader *reader)
+{
+    reader->rest = reader_refill(reader);
+    check_read(lua, reader);
+    for (size_t i = 0; i < reader->rest.len; i++)
+        if (!strchr(" \t\r\n", reader->rest.data[i]) || !reader->rest.data[i])
+            return reader->rest.data[i] == '[';
+    return false;
+}
+
+static int step_rows(lua_State *lua)
+{
+    struct reader *reader = reader_of(lua);
+    if (reader->path && !reader->begun) {
+        reader->begun = true;
+        reader->list = begins_list(lua, reader);
+    }
+    return reader->list ? step_list(lua) : step_jsonl(lua);
+}
+
+/* ---- what a script says of the row it got last ---- */
+
+/* The reader behind the iterator at index 1; throws when there is none, or no row. */
+static struct reader *reader_arg(lua_State *lua)
+{
+    struct reader *reader = NULL;
+    if (lua_iscfunction(lua, 1) && lua_getupvalue(lua, 1, 1)) // -- … reader
+        reader = luaL_checkudata(lua, -1, reader_name);
+    if (!reader)
+        luaL_argerror(lua, 1, "an iterator of this module is expected");
+    else if (!reader->path || !reader->line)
+        luaL_argerror(lua, 1, "it stands at no row");
+    return reader;
+}
+
+int dataset_lua_skip(lua_State *lua)
+{
+    const char *why = luaL_checkstring(lua, 2);
+    struct reader *reader = reader_arg(lua);
+    skip_row(lua, reader, "", why);
+    return 0;
+}
+
+int dataset_lua_text(lua_State *lua)
+{
+    struct reader *reader = reader_arg(lua);
+    if (reader->list)
+        return luaL_argerror(lua, 1, "an iterator over lines is expected, this is one over a list");
+    push_span(lua, buf_span(&reader->text)); // -- … text
     return 1;
 }
 
@@ -273,6 +342,11 @@ int dataset_lua_jsonl(lua_State *lua)
 int dataset_lua_json_list(lua_State *lua)
 {
     return make_reader(lua, step_list);
+}
+
+int dataset_lua_rows(lua_State *lua)
+{
+    return make_reader(lua, step_rows);
 }
 
 static int collect_reader(lua_State *lua)

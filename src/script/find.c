@@ -17,8 +17,9 @@ enum { SCRIPT_LIMIT = 4 * 1024 * 1024, NAME_LIMIT = 100 };
 static const struct {
     const char *kind, *names;
 } builtin[] = {
-    {"apis", "openai"},
-    {"datasets", "line_by_line longalpaca openqa"},
+    {"apis", "custom dashscope openai qianfan tgi trtllm zhipu"},
+    {"datasets", "auto chat_jsonl line_by_line longalpaca openqa qianfan qianfan_json "
+                 "qianfan_jsonl qianfan_txt sharegpt testset"},
 };
 
 const char *script_builtin_names(const char *kind)

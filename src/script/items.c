@@ -1,5 +1,6 @@
 /* The items of the data set: asked of build_messages' iterator one ahead, brought into one shape.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "script/state.h"
@@ -126,13 +127,16 @@ static void take_prompt(lua_State *lua, struct script *script)
     slot_take(lua, SLOT_ITEM);           // --
 }
 
-static void take_item(lua_State *lua, struct script *script, void *arg)
+/* An item is counted once, however often the data is read. */
+static void leave_out(struct script *script)
 {
-    (void)arg;
-    if (script->prompt) {
-        take_prompt(lua, script);
-        return;
-    }
+    if (script->item_count > script->item_seen)
+        script->outside++;
+}
+
+/* The iterator's next item. -- item, or nil at the end */
+static void push_item(lua_State *lua, struct script *script)
+{
     slot_push(lua, SLOT_ITERATOR); // -- iterator
     if (lua_isnil(lua, -1))        /* it has ended before */
         return;
@@ -141,9 +145,31 @@ static void take_item(lua_State *lua, struct script *script, void *arg)
         slot_clear(lua, SLOT_ITERATOR);
         return;
     }
-    shape_item(lua);           // -- item
-    slot_take(lua, SLOT_ITEM); // --
+    shape_item(lua); // -- item
     script->item_count++;
+}
+
+static void take_item(lua_State *lua, struct script *script, void *arg)
+{
+    (void)arg;
+    if (script->prompt) {
+        take_prompt(lua, script);
+        return;
+    }
+    for (;;) {
+        push_item(lua, script); // -- item
+        if (lua_isnil(lua, -1))
+            return;
+        bool fits = prompt_fits(lua, script, lua_gettop(lua));
+        if (!fits)
+            leave_out(script);
+        if (script->item_count > script->item_seen)
+            script->item_seen = script->item_count;
+        if (fits)
+            break;
+        lua_pop(lua, 1); // --
+    }
+    slot_take(lua, SLOT_ITEM); // --
     script->item_taken = true;
 }
 
@@ -169,8 +195,31 @@ bool items_open(struct script *script, struct err *err)
     if (script->item_taken)
         return true;
     const char *where = script->data_path ? script->data_path : script->facts.dataset_where;
-    return err_set(err, "data set '%s' (%s) holds no usable prompt", script->facts.dataset_name,
-                   where);
+    struct buf why;
+    buf_init(&why, 256);
+    if (script->malformed)
+        buf_printf(&why, "; malformed rows: %llu", (unsigned long long)script->malformed);
+    if (script->outside)
+        buf_printf(&why, "; outside the prompt length asked for: %llu",
+                   (unsigned long long)script->outside);
+    err_set(err, "data set '%s' (%s) holds no usable prompt%.*s", script->facts.dataset_name, where,
+            (int)why.len, why.len ? why.data : "");
+    buf_fini(&why);
+    return false;
+}
+
+void items_report(const struct script *script)
+{
+    char most[64] = "";
+    if (!script->outside)
+        return;
+    if (script->prompt_max != UINT64_MAX)
+        snprintf(most, sizeof most, " and fewer than %llu", (unsigned long long)script->prompt_max);
+    log_info(script->log,
+             "data set '%s': %llu row%s outside the prompt length asked for (more than %llu%s "
+             "characters) left out",
+             script->facts.dataset_name, (unsigned long long)script->outside,
+             script->outside == 1 ? "" : "s", (unsigned long long)script->prompt_min, most);
 }
 
 bool items_next(struct script *script, bool *end, struct err *err)

@@ -23,9 +23,21 @@ bool json_is_null(lua_State *lua, int index)
 
 /* ---- reading ---- */
 
-static void push_number(lua_State *lua, struct span text)
+void json_push_exact(lua_State *lua, struct span digits)
+{
+    void *box = lua_newuserdata(lua, digits.len); // -- number
+    memcpy(box, digits.data, digits.len);
+    slot_push(lua, SLOT_NUMBER_MARK); // -- number mark
+    lua_setmetatable(lua, -2);        // -- number
+}
+
+static void push_number(lua_State *lua, struct span text, unsigned how)
 {
     int64_t small = 0;
+    if (how & JSON_EXACT) {
+        json_push_exact(lua, text);
+        return;
+    }
     if (json_integer(text, &small)) {
         integer_push_signed(lua, small);
         return;
@@ -45,7 +57,7 @@ static void push_number(lua_State *lua, struct span text)
     lua_pushnumber(lua, json_number(text));
 }
 
-static bool push_array(lua_State *lua, struct json *json, bool keep_null)
+static bool push_array(lua_State *lua, struct json *json, unsigned how)
 {
     lua_newtable(lua);               // -- list
     slot_push(lua, SLOT_ARRAY_MARK); // -- list mark
@@ -56,7 +68,7 @@ static bool push_array(lua_State *lua, struct json *json, bool keep_null)
             return true;
         if (token == JSON_NULL)
             json_push_null(lua); // -- list null: a hole would shift what follows
-        else if (!json_push_value(lua, json, token, keep_null))
+        else if (!json_push_value(lua, json, token, how))
             break;
         lua_rawseti(lua, -2, i); // -- list
     }
@@ -64,7 +76,7 @@ static bool push_array(lua_State *lua, struct json *json, bool keep_null)
     return false;
 }
 
-static bool push_object(lua_State *lua, struct json *json, bool keep_null)
+static bool push_object(lua_State *lua, struct json *json, unsigned how)
 {
     lua_newtable(lua); // -- object
     for (;;) {
@@ -75,9 +87,9 @@ static bool push_object(lua_State *lua, struct json *json, bool keep_null)
             break;
         push_span(lua, json->text); // -- object key
         token = json_next(json);
-        if (token == JSON_NULL && !keep_null) {
+        if (token == JSON_NULL && !(how & JSON_KEEP_NULL)) {
             lua_pushnil(lua); // -- object key nil
-        } else if (!json_push_value(lua, json, token, keep_null)) {
+        } else if (!json_push_value(lua, json, token, how)) {
             lua_pop(lua, 1); // -- object
             break;
         }
@@ -87,18 +99,18 @@ static bool push_object(lua_State *lua, struct json *json, bool keep_null)
     return false;
 }
 
-bool json_push_value(lua_State *lua, struct json *json, enum json_token token, bool keep_null)
+bool json_push_value(lua_State *lua, struct json *json, enum json_token token, unsigned how)
 {
     luaL_checkstack(lua, 8, "JSON is nested too deep");
     switch (token) {
-    case JSON_OBJECT_BEGIN: return push_object(lua, json, keep_null);
-    case JSON_ARRAY_BEGIN: return push_array(lua, json, keep_null);
+    case JSON_OBJECT_BEGIN: return push_object(lua, json, how);
+    case JSON_ARRAY_BEGIN: return push_array(lua, json, how);
     case JSON_STRING: push_span(lua, json->text); return true;
-    case JSON_NUMBER: push_number(lua, json->text); return true;
+    case JSON_NUMBER: push_number(lua, json->text, how); return true;
     case JSON_TRUE: lua_pushboolean(lua, 1); return true;
     case JSON_FALSE: lua_pushboolean(lua, 0); return true;
     case JSON_NULL:
-        if (keep_null)
+        if (how & JSON_KEEP_NULL)
             json_push_null(lua);
         else
             lua_pushnil(lua);
@@ -107,12 +119,12 @@ bool json_push_value(lua_State *lua, struct json *json, enum json_token token, b
     }
 }
 
-bool json_push_text(lua_State *lua, struct script *script, struct span text, bool keep_null)
+bool json_push_text(lua_State *lua, struct script *script, struct span text, unsigned how)
 {
     struct json *json = &script->reader;
     json_fini(json); /* what a thrown error may have left there */
     json_init(json, text.data, text.len);
-    if (!json_push_value(lua, json, json_next(json), keep_null))
+    if (!json_push_value(lua, json, json_next(json), how))
         return false;
     // -- value
     if (json_next(json) == JSON_END)
@@ -137,11 +149,49 @@ int json_lua_decode(lua_State *lua)
         lua_pop(lua, 1); // --
     }
     struct script *script = script_of(lua);
-    if (json_push_text(lua, script, lua_span(lua, 1), keep_null))
+    if (json_push_text(lua, script, lua_span(lua, 1), keep_null ? JSON_KEEP_NULL : 0))
         return 1;
     lua_pushnil(lua);
     lua_pushstring(lua, json_text_error(script));
     return 2;
+}
+
+/* ---- one field of a text, as it stands ---- */
+
+/* The text from the colon on, without it and the blanks around it. */
+static struct span field_text(struct span text)
+{
+    while (text.len > 0 && strchr(" \t\r\n:", text.data[0]) && text.data[0])
+        text = span_of(text.data + 1, text.len - 1);
+    return text;
+}
+
+/* Of fields of the same name the last counts, as json.decode has it. */
+int json_lua_field(lua_State *lua)
+{
+    luaL_checktype(lua, 1, LUA_TSTRING);
+    luaL_checktype(lua, 2, LUA_TSTRING);
+    struct script *script = script_of(lua);
+    struct span text = lua_span(lua, 1), name = lua_span(lua, 2), found = {0};
+    struct json *json = &script->reader;
+    json_fini(json);
+    json_init(json, text.data, text.len);
+    enum json_token token = json_next(json);
+    bool object = token == JSON_OBJECT_BEGIN;
+    while (object && (token = json_next(json)) == JSON_KEY) {
+        bool same = json->text.len == name.len && memcmp(json->text.data, name.data, name.len) == 0;
+        size_t from = (size_t)json_offset(json);
+        if (json_next(json) == JSON_ERROR || !json_skip(json))
+            break;
+        if (same)
+            found = field_text(span_of(text.data + from, (size_t)json_offset(json) - from));
+    }
+    bool whole = object && token == JSON_OBJECT_END && json_next(json) == JSON_END;
+    if (whole && found.data)
+        push_span(lua, found); // -- … field
+    else
+        lua_pushnil(lua); // -- … nil
+    return 1;
 }
 
 /* ---- writing ---- */
@@ -351,6 +401,17 @@ static void encode_number(lua_State *lua, struct walk *walk, double number, stru
     json_write_number(out, number);
 }
 
+static bool is_exact(lua_State *lua, int index)
+{
+    if (lua_type(lua, index) != LUA_TUSERDATA || !lua_getmetatable(lua, index))
+        return false;
+    // -- meta
+    slot_push(lua, SLOT_NUMBER_MARK); // -- meta mark
+    bool exact = lua_rawequal(lua, -1, -2);
+    lua_pop(lua, 2); // --
+    return exact;
+}
+
 static void encode_other(lua_State *lua, struct walk *walk, int index, struct buf *out)
 {
     char digits[32];
@@ -358,6 +419,8 @@ static void encode_other(lua_State *lua, struct walk *walk, int index, struct bu
     bool ffi = type > LUA_TTHREAD;
     if (json_is_null(lua, index))
         buf_add_text(out, "null");
+    else if (is_exact(lua, index))
+        buf_add(out, lua_touserdata(lua, index), lua_objlen(lua, index));
     else if (ffi && integer_text(lua, index, digits, sizeof digits))
         buf_add_text(out, digits);
     else
@@ -440,6 +503,7 @@ void json_open(lua_State *lua, struct script *script)
     buf_init(&script->text, TEXT_LIMIT);
     open_mark(lua, SLOT_ARRAY_MARK, "json.array");
     open_mark(lua, SLOT_OBJECT_MARK, "json.object");
+    open_mark(lua, SLOT_NUMBER_MARK, "json number");
     lua_getglobal(lua, "tostring"); // -- tostring
     slot_take(lua, SLOT_TOSTRING);  // --
     lua_getglobal(lua, "require");  // -- require

@@ -174,6 +174,49 @@ static void check_api_texts(lua_State *lua, const struct script *script)
         throw_error(lua, "%s: 'end_marker' is empty; leave it out if there is none", where);
 }
 
+/* param_names: texts by texts. -- api */
+static void check_param_names(lua_State *lua, const struct script *script)
+{
+    lua_getfield(lua, -1, "param_names"); // -- api names
+    if (lua_istable(lua, -1)) {
+        lua_pushnil(lua); // -- api names key
+        while (lua_next(lua, -2)) {
+            // -- api names key name
+            if (lua_type(lua, -2) != LUA_TSTRING || lua_type(lua, -1) != LUA_TSTRING)
+                throw_error(lua, "%s: 'param_names' must name strings by strings, not %s by %s",
+                            script->facts.api_where, value_kind(lua, -1), value_kind(lua, -2));
+            lua_pop(lua, 1); // -- api names key
+        }
+    }
+    lua_pop(lua, 1); // -- api
+}
+
+void param_put(lua_State *lua, const char *key)
+{
+    // -- table value
+    slot_push(lua, SLOT_API);             // -- table value api
+    lua_getfield(lua, -1, "param_names"); // -- table value api names
+    if (lua_istable(lua, -1))
+        lua_getfield(lua, -1, key); // -- table value api names name
+    else
+        lua_pushnil(lua); // -- table value api names nil
+    if (lua_isnil(lua, -1)) {
+        lua_pop(lua, 1);          // -- table value api names
+        lua_pushstring(lua, key); // -- table value api names key
+    }
+    lua_insert(lua, -4); // -- table name value api names
+    lua_pop(lua, 2);     // -- table name value
+    lua_rawset(lua, -3); // -- table
+}
+
+static bool flag_field(lua_State *lua, const char *name, bool fallback)
+{
+    lua_getfield(lua, -1, name); // -- api flag
+    bool flag = lua_isnil(lua, -1) ? fallback : lua_toboolean(lua, -1);
+    lua_pop(lua, 1); // -- api
+    return flag;
+}
+
 static void read_facts(lua_State *lua, struct script *script, void *arg)
 {
     (void)arg;
@@ -184,12 +227,13 @@ static void read_facts(lua_State *lua, struct script *script, void *arg)
     script->params_at = span_text(field_text(lua, script, "params_at"));
     script->api_path = field_text(lua, script, "path");
     script->api_auth = field_text(lua, script, "auth");
-    lua_getfield(lua, -1, "text"); // -- api text
-    facts->text = lua_isnil(lua, -1) || lua_toboolean(lua, -1);
-    lua_pop(lua, 1); // -- api
+    facts->text = flag_field(lua, "text", true);
+    facts->ends = flag_field(lua, "ends", facts->end_marker.len > 0);
     facts->has_read_event = has_field(lua, "read_event");
+    facts->has_frame = has_field(lua, "frame");
     facts->has_setup = has_field(lua, "setup");
     check_api_texts(lua, script);
+    check_param_names(lua, script);
 }
 
 /* ---- which scripts ---- */

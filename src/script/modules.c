@@ -30,9 +30,14 @@ static void register_functions(lua_State *lua)
     size_t count = 0;
     const struct script_word *words = script_words(&count);
     for (size_t i = 0; i < count; i++) {
-        const char *dot = words[i].kind == WORD_MODULE ? strchr(words[i].name, '.') : NULL;
-        if (!dot)
+        const char *dot = strchr(words[i].name, '.');
+        if (words[i].kind != WORD_MODULE)
             continue;
+        if (!dot) {
+            lua_pushcfunction(lua, words[i].function); // -- function
+            lua_setglobal(lua, words[i].name);         // --
+            continue;
+        }
         push_module(lua, words[i].name, (size_t)(dot - words[i].name)); // -- module
         if (words[i].function) {
             lua_pushcfunction(lua, words[i].function); // -- module function

@@ -3,6 +3,7 @@
 
 #include <luajit.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "script/state.h"
 
@@ -10,12 +11,19 @@ enum { SETUP_LIMIT = 64 * 1024 * 1024 };
 #define MEMORY_DEFAULT ((size_t)1 << 30)
 #define BODY_DEFAULT ((size_t)256 << 20)
 
-static const char *prompt_of(const struct opt_set *opts)
+/* What the options say of prompts. */
+static void take_prompt_options(struct script *script)
 {
-    const struct opt_row *row = opts ? opt_find(opts, "prompt") : NULL;
-    if (!row || row->type->kind != OPT_KIND_TEXT)
-        return NULL;
-    return *(char *const *)opt_field(opts, row);
+    int64_t length = 0;
+    const struct opt_set *opts = script->opts;
+    script->prompt = opts_text(opts, "prompt");
+    script->prompt_max = UINT64_MAX;
+    if (opts_integer(opts, "min-prompt-length", &length))
+        script->prompt_min = (uint64_t)length;
+    if (opts_integer(opts, "max-prompt-length", &length))
+        script->prompt_max = (uint64_t)length;
+    bool known = opts && opt_find(opts, "apply-chat-template");
+    script->raw_prompts = known && !opts_flag(opts, "apply-chat-template");
 }
 
 static struct script *script_new(const struct script_config *config)
@@ -26,11 +34,13 @@ static struct script *script_new(const struct script_config *config)
     script->log = config->log;
     script->secrets = config->secrets;
     script->seed = config->seed;
+    rng_init(&script->random, config->seed ^ (uint64_t)config->role);
+    script->services = config->services;
     script->memory_limit = config->memory_limit ? config->memory_limit : MEMORY_DEFAULT;
     script->body_limit = config->body_limit ? (size_t)config->body_limit : BODY_DEFAULT;
     script->model = mem_text(config->model);
     script->data_path = mem_text(config->data_path);
-    script->prompt = prompt_of(config->opts);
+    take_prompt_options(script);
     buf_init(&script->setup, SETUP_LIMIT);
     return script;
 }
@@ -40,6 +50,73 @@ static void make_opts(lua_State *lua, struct script *script, void *arg)
     (void)arg;
     opts_push(lua, script);    // -- opts
     slot_take(lua, SLOT_OPTS); // --
+}
+
+/* ---- setup and refresh ---- */
+
+/* Setup and refresh may have changed it, so it is read again after each. */
+static void take_refresh_every(lua_State *lua, struct script *script)
+{
+    const char *where = script->facts.api_where;
+    slot_push(lua, SLOT_API);               // -- api
+    lua_getfield(lua, -1, "refresh");       // -- api refresh
+    lua_getfield(lua, -2, "refresh_every"); // -- api refresh seconds
+    bool has_hook = !lua_isnil(lua, -2), has_time = !lua_isnil(lua, -1);
+    if (has_time)
+        word_check(lua, script_word_find(WORD_API, "refresh_every"), where);
+    if (has_hook != has_time)
+        throw_error(lua, "%s: '%s' is there without '%s'", where,
+                    has_hook ? "refresh" : "refresh_every", has_hook ? "refresh_every" : "refresh");
+    script->refresh_every_ns = (uint64_t)(lua_tonumber(lua, -1) * (double)NS_PER_S);
+    script->refresh_due_ns = clock_now_ns() + script->refresh_every_ns;
+    lua_pop(lua, 3); // --
+}
+
+static void only_refresh_every(lua_State *lua, struct script *script, void *arg)
+{
+    (void)arg;
+    take_refresh_every(lua, script);
+}
+
+static void run_refresh(lua_State *lua, struct script *script, void *arg)
+{
+    struct buf *packed = arg;
+    slot_push(lua, SLOT_API);         // -- api
+    lua_getfield(lua, -1, "refresh"); // -- api refresh
+    lua_createtable(lua, 0, 1);       // -- api refresh ctx
+    slot_push(lua, SLOT_SETUP);       // -- api refresh ctx setup
+    lua_setfield(lua, -2, "setup");   // -- api refresh ctx
+    slot_push(lua, SLOT_OPTS);        // -- api refresh ctx opts
+    lua_call(lua, 2, 1);              // -- api result
+    if (!lua_isnil(lua, -1)) {
+        value_pack(lua, -1, "its result", packed); // -- api result
+        value_unpack(lua, buf_span(packed));       // -- api result copy
+        slot_take(lua, SLOT_SETUP);                // -- api result
+    }
+    take_refresh_every(lua, script); // -- api result
+}
+
+static bool run_blocking(struct script *script, const char *hook, script_job_fn *job, void *arg,
+                         struct err *err)
+{
+    script->may_block = true;
+    bool ok = state_run(script, hook, job, arg, err);
+    script->may_block = false;
+    return ok;
+}
+
+void script_refresh(struct script *script)
+{
+    struct err err;
+    struct buf packed;
+    if (!script->refresh_every_ns || clock_now_ns() < script->refresh_due_ns)
+        return;
+    buf_init(&packed, SETUP_LIMIT);
+    if (!run_blocking(script, "refresh", run_refresh, &packed, &err)) {
+        log_error(script->log, "%s; what setup returned stays in use", err.text);
+        script->refresh_due_ns = clock_now_ns() + script->refresh_every_ns;
+    }
+    buf_fini(&packed);
 }
 
 static void run_setup(lua_State *lua, struct script *script, void *arg)
@@ -54,14 +131,17 @@ static void run_setup(lua_State *lua, struct script *script, void *arg)
     slot_take(lua, SLOT_SETUP);                        // -- api result
 }
 
+/* ---- opening ---- */
+
 static bool open_composer(struct script *script, const struct script_config *config,
                           struct err *err)
 {
-    if (!target_open(script, config, err) || !state_run(script, NULL, make_opts, NULL, err))
+    if (!target_open(script, config, err) || !state_run(script, NULL, merge_read, NULL, err) ||
+        !state_run(script, NULL, make_opts, NULL, err))
         return false;
-    if (script->facts.has_setup && !state_run(script, "setup", run_setup, NULL, err))
+    if (script->facts.has_setup && !run_blocking(script, "setup", run_setup, NULL, err))
         return false;
-    return items_open(script, err);
+    return state_run(script, NULL, only_refresh_every, NULL, err) && items_open(script, err);
 }
 
 struct script *script_open(const struct script_config *config, struct err *err)
@@ -80,6 +160,7 @@ void script_close(struct script *script)
 {
     if (!script)
         return;
+    items_report(script);
     state_close(script);
     for (size_t i = 0; i < script->seen_count; i++)
         free(script->seen[i].path);
@@ -88,6 +169,9 @@ void script_close(struct script *script)
     json_fini(&script->reader);
     buf_fini(&script->text);
     buf_fini(&script->setup);
+    list_fini(&script->sent_headers);
+    buf_fini(&script->answer.headers);
+    buf_fini(&script->answer.body);
     list_fini(&script->texts);
     list_fini(&script->beside);
     list_fini(&script->host_headers);

@@ -9,7 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "base/opt.h"
 #include "base/secrets.h"
@@ -22,6 +24,29 @@ struct script;
 
 enum script_role { SCRIPT_COMPOSER, SCRIPT_SCORER };
 
+/* What scripts may do outside their state is done for them by whoever opens them: this floor owns
+ * no sockets. */
+struct script_http_request {
+    const char *method, *url;
+    const struct list *headers; /* "Name: value" */
+    struct span body;           /* NULL data = none */
+    uint64_t timeout_ns;        /* for the whole of it; above 0 */
+};
+
+struct script_http_answer {
+    int status;
+    struct buf headers; /* lines of the final response, without status line and blank line */
+    struct buf body;
+};
+
+struct script_services {
+    /* Sends one request and waits for the whole answer, which comes empty but with its ceilings.
+     * Called in the thread that uses the script, during setup and refresh. */
+    bool (*http)(void *arg, const struct script_http_request *request,
+                 struct script_http_answer *answer, struct err *err);
+    void *arg;
+};
+
 struct script_config {
     enum script_role role;
     const char *file;           /* -s: may hold API hooks, dataset hooks or both; NULL = none */
@@ -32,6 +57,7 @@ struct script_config {
     const char *url, *model;    /* as sent; url may be only a host, then api.path is appended */
     struct log *log;
     struct secrets *secrets;
+    const struct script_services *services; /* borrowed; NULL = scripts cannot send HTTP requests */
     uint64_t seed;
     size_t memory_limit; /* bytes for the Lua heap; 0 = the default (1 GiB) */
     uint64_t body_limit; /* bytes of one composed body; 0 = the default (256 MiB) */
@@ -44,8 +70,10 @@ struct script_facts {
     const char *url;                          /* as sent: with the API's path; NULL in a scorer */
     const char *framing;                      /* "sse", "ndjson", "body" or NULL */
     struct span end_marker;                   /* empty = none */
+    bool ends;                                /* a stream that shows no end is truncated */
     bool text;                                /* false: an answer without text is no failure */
     bool has_read_event;
+    bool has_frame; /* own framing: script_frame */
     bool has_setup;
 };
 
@@ -54,11 +82,15 @@ struct script_facts {
 struct script *script_open(const struct script_config *config, struct err *err);
 void script_close(struct script *script);
 const struct script_facts *script_facts(const struct script *script);
+struct secrets *script_secrets(const struct script *script); /* those of the config */
 /* What `setup` returned, packed, to be given to the scorers' states. */
 struct span script_setup_result(const struct script *script);
 bool script_set_setup(struct script *script, struct span packed, struct err *err) MUST_CHECK;
 
 /* ---- composer ---- */
+/* Calls `refresh` if the script has one and its time has come. A failure is logged and leaves what
+ * was there before; the next attempt is a period later. */
+void script_refresh(struct script *script);
 enum script_step {
     SCRIPT_STEP_OK,  /* *out is a request (perhaps with ->fault set: the script failed on this one)
                       */
@@ -87,15 +119,24 @@ struct delta {
     bool opening, done, cumulative;
     bool has_usage;
     struct usage usage;
+    size_t more; /* further choices that the event carries: script_read_more */
 };
 
 /* Sets up the hooks' fresh ctx for this exchange (prompt, setup, index, stage, seed, status,
  * headers, user). */
 bool script_answer_begin(struct script *script, const struct exchange *exchange,
                          struct err *err) MUST_CHECK;
+/* The script's own framing: the next event in `bytes` (the whole answer) from `pos` on is
+ * *from…*to, and the search goes on at *next, all 0-based, *to and *next exclusive. *found = false:
+ * no event is left. *next is always beyond `pos`. */
+bool script_frame(struct script *script, struct span bytes, size_t pos, bool *found, size_t *from,
+                  size_t *to, size_t *next, struct err *err) MUST_CHECK;
 /* Without the hook: everything but an empty payload counts as content. */
 bool script_read_event(struct script *script, struct span data, struct span name, struct delta *out,
                        struct err *err) MUST_CHECK;
+/* What read_event said of the event's choice number `i`, from 1 to out->more. */
+bool script_read_more(struct script *script, size_t i, struct delta *out,
+                      struct err *err) MUST_CHECK;
 /* Prompt and completion tokens, TOKENS_UNKNOWN where the hook returned nil. */
 bool script_parse_responses(struct script *script, const struct span *payloads, size_t count,
                             struct span request_body, int64_t *prompt, int64_t *completion,

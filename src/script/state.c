@@ -208,8 +208,10 @@ void throw_error(lua_State *lua, const char *format, ...)
     char text[1024];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    int len = vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    if (len >= (int)sizeof text)
+        err_mark_cut(text, sizeof text);
     luaL_error(lua, "%s", text);
     abort(); /* luaL_error does not return, but does not say so */
 }

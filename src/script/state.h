@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/list.h"
+#include "base/rng.h"
 #include "script/contract.h"
 #include "script/script.h"
 #include "wire/json.h"
@@ -27,6 +28,12 @@ enum slot {
     SLOT_INT64, /* FFI constructors for integers beyond 2^53 */
     SLOT_UINT64,
     SLOT_TOSTRING,
+    SLOT_BYTES,       /* of the answer being framed */
+    SLOT_NUMBER_MARK, /* metatable of numbers kept as text */
+    SLOT_TEMPLATE,    /* --query-template, then the other options for the body; nil = not given */
+    SLOT_HYPERPARAMETERS,
+    SLOT_PARAMETERS,
+    SLOT_EXTRA_ARGS,
 };
 
 typedef void script_job_fn(lua_State *lua, struct script *script, void *arg);
@@ -51,6 +58,11 @@ struct script {
     struct log *log;
     struct secrets *secrets;
     uint64_t seed;
+    struct rng random;                      /* of the random module */
+    const struct script_services *services; /* borrowed; NULL = none */
+    bool may_block;                         /* setup or refresh is running */
+    uint64_t refresh_every_ns;              /* 0 = never */
+    uint64_t refresh_due_ns;
     size_t body_limit;
     struct script_facts facts;
     struct list texts;  /* what the facts point to */
@@ -59,6 +71,13 @@ struct script {
     /* the composer's settings, fixed once the scripts are loaded */
     char *url, *model, *data_path;
     const char *prompt;              /* --prompt; borrowed from opts */
+    uint64_t prompt_min, prompt_max; /* characters of a prompt: more than, fewer than */
+    bool raw_prompts;                /* build_request gets a string: --no-apply-chat-template */
+    bool stream;                     /* answers are asked for in pieces, whoever said so */
+    bool has_template;
+    bool template_model;             /* its model has a %m … */
+    bool template_messages;          /* … its messages a %p, … */
+    bool template_input;             /* … its input.messages too */
     const char *api_path, *api_auth; /* NULL = the script has none */
     struct span params_at;           /* names joined by dots; empty = top level */
     struct list host_headers;        /* Content-Type, the API key's: weaker than the script's */
@@ -69,12 +88,16 @@ struct script {
     bool item_taken;     /* SLOT_ITEM holds the next item */
     bool prompt_used;    /* --prompt has been given out */
     uint64_t item_count; /* items the data set gave so far in this pass */
+    uint64_t item_seen;  /* up to which item of a pass those outside have been counted */
+    uint64_t outside;    /* items left out for the length of their prompt */
     struct data_seen *seen;
     size_t seen_count;
     uint64_t malformed;
     bool warned_body; /* said once that options do not go into ready bodies */
 
     /* scratch that outlives a Lua error thrown in its midst */
+    struct list sent_headers; /* of the http module */
+    struct script_http_answer answer;
     struct json reader;
     struct buf text;
     struct span *keys;
@@ -154,11 +177,53 @@ void json_open(lua_State *lua, struct script *script);
 /* Appends the value's JSON; throws with the path of what cannot be JSON, or past out's ceiling. */
 void json_encode(lua_State *lua, struct script *script, int index, const char *root,
                  struct buf *out);
+/* How values are read, as bits. */
+enum {
+    JSON_KEEP_NULL = 1, /* null fields become json.null, not nil */
+    JSON_EXACT = 2,     /* numbers keep their text; Lua cannot reckon with them */
+};
 /* Pushes the value that begins with `token`; false (nothing pushed): json_error says why. */
-bool json_push_value(lua_State *lua, struct json *json, enum json_token token, bool keep_null);
+bool json_push_value(lua_State *lua, struct json *json, enum json_token token, unsigned how);
 /* Pushes the text's value, or false with script->reader's error. */
-bool json_push_text(lua_State *lua, struct script *script, struct span text, bool keep_null);
+bool json_push_text(lua_State *lua, struct script *script, struct span text, unsigned how);
+/* Pushes what json_encode writes as `digits`, the text of a JSON number. */
+void json_push_exact(lua_State *lua, struct span digits); // -- number
 const char *json_text_error(struct script *script);
+
+/* ---- opts_lua.c: options by name; NULL or false where the table lacks them or has no value ----
+ */
+const char *opts_text(const struct opt_set *set, const char *name);
+const struct list *opts_list(const struct opt_set *set, const char *name);
+bool opts_flag(const struct opt_set *set, const char *name);
+bool opts_integer(const struct opt_set *set, const char *name, int64_t *value);
+
+/* ---- template.c ---- */
+/* What stands for %m and %p; NULL data: that mark stays as it is. */
+struct fill {
+    struct span model, prompt;
+};
+/* Pushes a copy of the value with the marks replaced in every string value, names left alone. */
+void template_push(lua_State *lua, struct script *script, int index, const struct fill *fill);
+/* Whether a string value at any depth holds %MARK. */
+bool template_has(lua_State *lua, int index, char mark);
+
+/* ---- prompt.c ---- */
+/* Pushes what build_request is given of the item: a list of messages, or one string. */
+void messages_push(lua_State *lua, struct script *script, int item); // -- messages
+/* Whether that is one message of text: nothing is lost when only its text is used. */
+bool messages_single(lua_State *lua, int messages);
+/* Pushes the text of the last user message (without one, of the last message); nil = no text. */
+void prompt_push(lua_State *lua, struct script *script, int messages); // -- text
+/* Whether the item's prompt is as long as --min-prompt-length and --max-prompt-length want it. */
+bool prompt_fits(lua_State *lua, struct script *script, int item);
+
+/* ---- merge.c ---- */
+/* Reads the options for the body; before `opts` is made. */
+void merge_read(lua_State *lua, struct script *script, void *arg);
+/* "--temperature, --extra-args": those given, appended. */
+void merge_names(const struct script *script, struct buf *names);
+/* Replaces the table at the top by a copy with everything merged in. */
+void merge_body(lua_State *lua, struct script *script, int item, int messages);
 
 /* ---- the rest ---- */
 void dataset_open(lua_State *lua);
@@ -176,12 +241,24 @@ bool target_open(struct script *script, const struct script_config *config,
                  struct err *err) MUST_CHECK;
 /* Begins the data and takes its first item, so that an empty data set shows at the start. */
 bool items_open(struct script *script, struct err *err) MUST_CHECK;
+/* Says how many items were left out. */
+void items_report(const struct script *script);
 /* Has the next item in SLOT_ITEM; *end: there is none. */
 bool items_next(struct script *script, bool *end, struct err *err) MUST_CHECK;
 /* Puts a header into the lines, in place of one of the same name. False: err says what is wrong
  * with it. */
 bool header_put(struct list *lines, struct span name, struct span value,
                 struct err *err) MUST_CHECK;
+/* Throws unless setup or refresh is running; `what` names what would block. */
+void only_where_blocking(lua_State *lua, const char *what);
+/* Pushes header lines as a table by lower-case name. -- headers */
+void headers_push(lua_State *lua, struct script *script, struct span lines);
+/* Adds the field `headers` of the table at `index` to the lines: a map or a list of "Name: value".
+ */
+void headers_take(lua_State *lua, struct list *lines, int index, const char *where);
+/* Stores the value at the top in the table below it under the API's own word for a sampling
+ * option. -- table value → -- table */
+void param_put(lua_State *lua, const char *key);
 /* "Name: value", or "Name=value" as some wrappers have it. */
 bool header_put_line(struct list *lines, struct span line, struct err *err) MUST_CHECK;
 bool header_name_valid(struct span name);

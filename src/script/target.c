@@ -84,36 +84,14 @@ bool header_put_line(struct list *lines, struct span line, struct err *err)
 
 /* ---- secrets ---- */
 
-static bool is_secret_name(const char *line)
+struct secrets *script_secrets(const struct script *script)
 {
-    static const char *const signs[] = {"auth", "key", "token", "secret", "cookie", "password"};
-    char name[64];
-    size_t len = 0;
-    for (; line[len] && line[len] != ':' && len < sizeof name - 1; len++)
-        name[len] = (char)tolower((unsigned char)line[len]);
-    name[len] = '\0';
-    for (size_t i = 0; i < sizeof signs / sizeof *signs; i++)
-        if (strstr(name, signs[i]))
-            return true;
-    return false;
+    return script->secrets;
 }
 
-static void hide(struct script *script, const char *what, struct span value)
+static void hide_header(const struct script *script, const char *line)
 {
-    if (script->secrets && value.len > 0 && !secrets_add(script->secrets, value))
-        log_warn(script->log, "%s is too short to be hidden in logs and results", what);
-}
-
-/* The whole value, and in "Bearer X" the X alone, too. */
-static void hide_value(struct script *script, const char *line)
-{
-    const char *colon = strchr(line, ':');
-    struct span value = trim(span_text(colon + 1));
-    hide(script, "a header's secret value", value);
-    const char *blank = value.len ? memchr(value.data, ' ', value.len) : NULL;
-    if (blank)
-        hide(script, "a header's secret value",
-             trim(span_of(blank, value.len - (size_t)(blank - value.data))));
+    secrets_register_header(script->secrets, line, script->log);
 }
 
 /* ---- the run's own headers ---- */
@@ -139,8 +117,46 @@ static bool take_user_headers(struct script *script, struct err *err)
         if (!header_put_line(&script->user_headers, span_text(given->items[i]), err))
             return err_prefix(err, "--header");
     for (size_t i = 0; i < script->user_headers.count; i++)
-        if (is_secret_name(script->user_headers.items[i]))
-            hide_value(script, script->user_headers.items[i]);
+        hide_header(script, script->user_headers.items[i]);
+    return true;
+}
+
+struct header_job {
+    size_t i; /* in user_headers */
+};
+
+static void run_given_header(lua_State *lua, struct script *script, void *arg)
+{
+    const struct header_job *job = arg;
+    const char *line = script->user_headers.items[job->i];
+    size_t len = strcspn(line, ":");
+    struct span name = span_of(line, len), value = trim(span_text(line + len + 1));
+    struct err err;
+    slot_push(lua, SLOT_API);              // -- api
+    lua_getfield(lua, -1, "given_header"); // -- api hook
+    if (lua_isnil(lua, -1))
+        return;
+    push_span(lua, name);  // -- api hook name
+    push_span(lua, value); // -- api hook name value
+    lua_call(lua, 2, 1);   // -- api value
+    if (lua_isnil(lua, -1))
+        return;
+    if (lua_type(lua, -1) != LUA_TSTRING)
+        throw_error(lua, "must return a string or nil, not %s", value_kind(lua, -1));
+    /* the name is borrowed from the line that is about to be replaced */
+    push_span(lua, name); // -- api value name
+    if (!header_put(&script->user_headers, lua_span(lua, -1), lua_span(lua, -2), &err))
+        throw_error(lua, "%s", err.text);
+}
+
+static bool rewrite_headers(struct script *script, struct err *err)
+{
+    for (size_t i = 0; i < script->user_headers.count; i++) {
+        struct header_job job = {.i = i};
+        if (!state_run(script, "given_header", run_given_header, &job, err))
+            return false;
+        hide_header(script, script->user_headers.items[i]);
+    }
     return true;
 }
 
@@ -151,9 +167,11 @@ static bool take_api_key(struct script *script, struct err *err)
     const char *auth = script->api_auth ? script->api_auth : "bearer";
     if (!key || !*key)
         return true;
-    hide(script, "--api-key", trim(span_text(key)));
+    secrets_register(script->secrets, span_text(key), "the API key", script->log);
     if (strcmp(auth, "none") == 0)
         return true;
+    if (strpbrk(key, "\r\n"))
+        return err_set(err, "--api-key holds a line break; a header value cannot");
     bool bearer = strcmp(auth, "bearer") == 0;
     char *value = mem_printf("%s%s", bearer ? "Bearer " : "", key);
     bool ok = header_put(&script->host_headers, span_text(bearer ? "Authorization" : auth),
@@ -185,5 +203,6 @@ bool target_open(struct script *script, const struct script_config *config, stru
         script->facts.url = script->url = full_url(config->url, script->api_path);
     return header_put(&script->host_headers, span_text("Content-Type"),
                       span_text("application/json"), err) &&
-           take_api_key(script, err) && take_user_headers(script, err);
+           take_api_key(script, err) && take_user_headers(script, err) &&
+           rewrite_headers(script, err);
 }

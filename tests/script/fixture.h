@@ -156,6 +156,19 @@ static inline struct script *fixture_must_open(struct fixture *fixture, const ch
     return script;
 }
 
+/* Opens a built-in API script. */
+static inline struct script *must_open_api(struct fixture *fixture, const char *api,
+                                           enum script_role role)
+{
+    struct err err;
+    fixture->config.role = role;
+    fixture->config.api = api;
+    struct script *script = script_open(&fixture->config, &err);
+    if (!script)
+        fail_msg("%s: %s", api, err.text);
+    return script;
+}
+
 static inline struct request *must_compose(struct script *script, uint64_t index)
 {
     struct err err = {""};

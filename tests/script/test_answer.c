@@ -72,10 +72,10 @@ static void ctx_comes_through(void **state)
     static const char *const wants[] = {"x", "xx"};
     for (size_t i = 0; i < 2; i++) {
         assert_true(script_read_event(scorer, span_text("x"), span_text(""), &delta, &err));
-        char *want =
-            mem_printf("{\"headers\":{\"content-type\":\"t/p\",\"x-one\":\"a, b\"},\"index\":"
-                       "5,\"mine\":\"%s\",\"prompt\":{\"own\":[1],\"prompt\":\"p\"},\"seed\":",
-                       wants[i]);
+        char *want = mem_printf(
+            "{\"body\":\"{}\",\"headers\":{\"content-type\":\"t/p\",\"x-one\":\"a, b\"},\"index\":"
+            "5,\"mine\":\"%s\",\"prompt\":{\"own\":[1],\"prompt\":\"p\"},\"seed\":",
+            wants[i]);
         got = mem_copy(delta.content.data, delta.content.len);
         check_contains("ctx", got, want);
         check_contains("ctx", got, ",\"stage\":0,\"status\":207,\"user\":{\"u\":\"v\"}}");
@@ -288,6 +288,51 @@ static void counts_are_checked(void **state)
     }
 }
 
+/* One event may carry several choices. */
+static void choices_come_one_after_another(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *hook;
+        size_t more;
+        const char *texts[3]; /* or the error of that one */
+    } cases[] = {
+        {"one", "return {content='a'}", 0, {"a"}},
+        {"a list of one", "return {{content='a'}}", 0, {"a"}},
+        {"three",
+         "return {{content='a'}, {content='b', index=1}, {content='c'}}",
+         2,
+         {"a", "b", "c"}},
+        {"no table", "return {{content='a'}, 5}", 1, {"a", "its result[2] must be a table"}},
+        {"a wrong field",
+         "return {{content='a'}, {contnt='b'}}",
+         1,
+         {"a", "unknown field 'contnt' (did you mean 'content'?)"}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct fixture fixture;
+        struct err err;
+        struct delta first, delta;
+        fixture_init(&fixture, NULL);
+        char *text = mem_printf(SCRIPT("function api.read_event() %s end"), cases[i].hook);
+        struct script *script = must_open_scorer(&fixture, text);
+        if (!script_read_event(script, span_text("x"), span_text(""), &first, &err))
+            fail_msg("%s: %s", cases[i].name, err.text);
+        CHECK_INT(cases[i].name, first.more, cases[i].more);
+        assert_true(span_equals(first.content, cases[i].texts[0]));
+        for (size_t k = 1; k <= first.more; k++) {
+            bool ok = script_read_more(script, k, &delta, &err);
+            char *got = ok ? mem_copy(delta.content.data, delta.content.len) : mem_text(err.text);
+            check_contains(cases[i].name, got, cases[i].texts[k]);
+            CHECK_INT(cases[i].name, delta.index, k == 1 && cases[i].more == 2);
+            free(got);
+        }
+        script_close(script);
+        free(text);
+        fixture_fini(&fixture);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -297,6 +342,7 @@ int main(void)
         cmocka_unit_test(deltas_come_through),
         cmocka_unit_test(without_the_hook_events_are_content),
         cmocka_unit_test(counts_are_checked),
+        cmocka_unit_test(choices_come_one_after_another),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -56,8 +56,30 @@ static const struct {
     {"empty end_marker", "", SCRIPT("api.end_marker = ''"), {"'end_marker' is empty"}},
     {"NUL in end_marker", "", SCRIPT("api.end_marker = 'a\\0'"), {"'end_marker' holds a NUL byte"}},
     {"options", "", SCRIPT("api.options = {}"), {"'options'", "is not supported by this version"}},
-    {"refresh", "", SCRIPT("function api.refresh() end"), {"'refresh'", "not supported"}},
-    {"frame", "", SCRIPT("function api.frame() end"), {"'frame'", "not supported"}},
+    {"refresh without its time",
+     "",
+     SCRIPT("function api.refresh() end"),
+     {"s.lua: 'refresh' is there without 'refresh_every'"}},
+    {"a time without refresh",
+     "",
+     SCRIPT("function api.setup() api.refresh_every = 1 end"),
+     {"s.lua: 'refresh_every' is there without 'refresh'"}},
+    {"a time that is none",
+     "",
+     SCRIPT("api.refresh = print function api.setup() api.refresh_every = -1 end"),
+     {"s.lua: 'refresh_every' must be a number of seconds from 0, not -1"}},
+    {"param_names",
+     "",
+     SCRIPT("api.param_names = {max_tokens=5}"),
+     {"s.lua: 'param_names' must name strings by strings, not a number by a string"}},
+    {"given_header throws",
+     "--header a:b",
+     SCRIPT("function api.given_header(n, v) error(n .. '=' .. v) end"),
+     {"given_header: ", "s.lua:2: a=b"}},
+    {"given_header's value",
+     "--header a:b",
+     SCRIPT("function api.given_header() return 'x\\ny' end"),
+     {"given_header: the value of the header a holds a line end"}},
     {"metrics", "", SCRIPT("api.metrics = {}"), {"'metrics'", "not supported"}},
     {"interval", "", SCRIPT("function api.interval() end"), {"'interval'", "not supported"}},
     {"done", "", SCRIPT("function api.done() end"), {"'done'", "not supported"}},
@@ -135,7 +157,7 @@ static void facts_are_the_scripts(void **state)
     CHECK_TEXT("where", facts->api_where, "built in");
     CHECK_TEXT("framing", facts->framing, "sse");
     assert_true(span_equals(facts->end_marker, "data: [DONE]"));
-    assert_true(facts->text && facts->has_read_event && !facts->has_setup);
+    assert_true(facts->text && facts->ends && facts->has_read_event && !facts->has_setup);
     assert_int_equal(script_setup_result(script).len, 0);
     script_close(script);
     fixture_fini(&fixture);
@@ -149,7 +171,7 @@ static void facts_are_the_scripts(void **state)
     CHECK_TEXT("dataset", facts->dataset_name, "s.lua");
     assert_null(facts->framing);
     assert_int_equal(facts->end_marker.len, 0);
-    assert_true(!facts->text && !facts->has_read_event && facts->has_setup);
+    assert_true(!facts->text && !facts->ends && !facts->has_read_event && facts->has_setup);
     assert_true(script_setup_result(script).len > 0);
     script_close(script);
     fixture_fini(&fixture);
@@ -192,11 +214,11 @@ static void script_api_and_dataset_combine(void **state)
          "since --prompt takes its place"},
         {"no such API", "", NULL, "opnai", NULL, NULL, NULL,
          "--api opnai: there is no script of that name (did you mean openai?); built in are: "
-         "openai"},
+         "custom dashscope openai qianfan tgi trtllm zhipu"},
         {"no such data", "", NULL, NULL, "nothing", NULL, NULL,
-         "--dataset nothing: there is no script of that name; built in are: line_by_line "
-         "longalpaca "
-         "openqa"},
+         "--dataset nothing: there is no script of that name; built in are: auto chat_jsonl "
+         "line_by_line longalpaca openqa qianfan qianfan_json qianfan_jsonl qianfan_txt sharegpt "
+         "testset;"},
         {"no such file", "", NULL, "./none.lua", NULL, NULL, NULL,
          "--api: ./none.lua: cannot be opened: No such file or directory"},
         {"a file is not looked for by its name", "", NULL, "s", NULL, NULL, NULL,
@@ -395,17 +417,21 @@ static void modules_are_the_tables(void **state)
     const struct script_word *words = script_words(&count);
     struct buf text;
     buf_init(&text, 65536);
-    buf_add_text(&text, "local api, missing, count = {}, '', 0\n");
+    buf_add_text(&text, "local api, missing, count, modules = {}, '', 0, {}\n");
     for (size_t i = 0; i < count; i++) {
         const char *dot = words[i].kind == WORD_MODULE ? strchr(words[i].name, '.') : NULL;
+        if (words[i].kind == WORD_MODULE && !dot)
+            buf_printf(&text, "if %s == nil then missing = missing .. '%s ' end\n", words[i].name,
+                       words[i].name);
         if (!dot)
             continue;
         listed++;
+        buf_printf(&text, "modules['%.*s'] = true\n", (int)(dot - words[i].name), words[i].name);
         buf_printf(&text, "if require('%.*s').%s == nil then missing = missing .. '%s ' end\n",
                    (int)(dot - words[i].name), words[i].name, dot + 1, words[i].name);
     }
     buf_printf(&text,
-               "for _, name in ipairs{'json', 'dataset', 'log'} do\n"
+               "for name in pairs(modules) do\n"
                "for _ in pairs(require(name)) do count = count + 1 end end\n"
                "function api.build_request() return missing .. count end %s%s return api",
                API_REST, DATASET_REST);

@@ -1,0 +1,74 @@
+/* Finding words of the contract, and the one that was most likely meant. */
+#include <string.h>
+
+#include "script/contract.h"
+
+const struct script_word *script_word_find(enum word_kind kind, const char *name)
+{
+    size_t count = 0;
+    const struct script_word *words = script_words(&count);
+    for (size_t i = 0; i < count; i++)
+        if (words[i].kind == kind && strcmp(words[i].name, name) == 0)
+            return &words[i];
+    return NULL;
+}
+
+const char *script_word_nearest(enum word_kind kind, const char *name)
+{
+    const char *nearest = NULL;
+    size_t count = 0;
+    const struct script_word *words = script_words(&count);
+    unsigned best = 4; /* three letters off is a slip, more is another word */
+    for (size_t i = 0; i < count; i++) {
+        if (words[i].kind != kind)
+            continue;
+        unsigned distance = word_distance(words[i].name, name);
+        if (distance < best && distance < strlen(name)) {
+            best = distance;
+            nearest = words[i].name;
+        }
+    }
+    return nearest;
+}
+
+const char *word_type_name(enum word_type type)
+{
+    static const char *const names[] = {
+        [WORD_ANY] = "any value",
+        [WORD_FUNCTION] = "a function",
+        [WORD_TEXT] = "a string",
+        [WORD_FLAG] = "true or false",
+        [WORD_COUNT] = "a whole number from 0",
+        [WORD_SECONDS] = "a number of seconds from 0",
+        [WORD_TABLE] = "a table",
+        [WORD_TEXT_OR_TABLE] = "a string or a table",
+    };
+    return names[type];
+}
+
+static unsigned least(unsigned a, unsigned b)
+{
+    return a < b ? a : b;
+}
+
+/* One row of the edit distance table at a time; names longer than a row are far from anything. */
+unsigned word_distance(const char *a, const char *b)
+{
+    enum { LONGEST = 64, FAR = 9 };
+    size_t width = strlen(b);
+    if (width >= LONGEST || strlen(a) >= LONGEST)
+        return FAR;
+    unsigned row[LONGEST];
+    for (size_t j = 0; j <= width; j++)
+        row[j] = (unsigned)j;
+    for (size_t i = 0; a[i]; i++) {
+        unsigned diagonal = row[0];
+        row[0] = (unsigned)i + 1;
+        for (size_t j = 1; j <= width; j++) {
+            unsigned changed = diagonal + (a[i] != b[j - 1]);
+            diagonal = row[j];
+            row[j] = least(changed, least(row[j], row[j - 1]) + 1);
+        }
+    }
+    return least(row[width], FAR);
+}
