@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "app/commands.h"
+#include "app/export_options.h"
 #include "app/mock_options.h"
 #include "app/options.h"
 
@@ -38,6 +39,11 @@ static const struct about_row mock_examples[] = {
     {"llmbench mock --port 0", "on a free port, which it prints"},
 };
 
+static const struct about_row export_examples[] = {
+    {"llmbench export --format evalscope-2025 outputs/run.db run-evalscope.db",
+     "a copy for scripts that read the databases of evalscope perf"},
+};
+
 const struct command about_commands[] = {
     {
         .name = "run",
@@ -57,6 +63,15 @@ const struct command about_commands[] = {
         .row_count = &mock_row_count,
         .examples = TABLE(mock_examples),
         .run = mock_cmd,
+    },
+    {
+        .name = "export",
+        .summary = "copy a run's database into the format of another program",
+        .usage = "export --format NAME RUN.db NEW.db",
+        .rows = export_rows,
+        .row_count = &export_row_count,
+        .examples = TABLE(export_examples),
+        .run = export_cmd,
     },
     {
         .name = "help",
@@ -90,6 +105,8 @@ static const struct about_row environment[] = {
                        "~/.cache)"},
     {"MODELSCOPE_ENDPOINT, HF_ENDPOINT", "where data is downloaded from, tried in this order "
                                          "(default: the public hubs)"},
+    {"WANDB_API_KEY", "the key for --wandb; by itself it turns nothing on"},
+    {"WANDB_BASE_URL", "where --wandb logs to (default: https://api.wandb.ai)"},
     {"http_proxy, https_proxy, no_proxy", "the proxy; never used for a target on this machine"},
 };
 const struct about_table about_environment = TABLE(environment);
@@ -97,6 +114,7 @@ const struct about_table about_environment = TABLE(environment);
 static const struct about_row files[] = {
     {"OUTPUTS-DIR/NAME.db", "every request and response, SQLite"},
     {"OUTPUTS-DIR/NAME.log", "warnings, script errors and notes of the run"},
+    {"WORK-DIR/output/NAME-YYYYmmddHHMMSS", "with --work-dir, the folder of both"},
     {"$XDG_CACHE_HOME/llmbench/datasets", "downloaded data"},
 };
 const struct about_table about_files = TABLE(files);

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/body_checks.h"
 #include "app/paths.h"
 #include "base/mem.h"
 #include "script/script.h"
@@ -112,7 +113,7 @@ static bool check_script(const char *option, const char *kind, const char *value
     return true;
 }
 
-static bool is_text_file(const char *dataset)
+static bool is_data_file(const char *dataset)
 {
     if (path_ends_with(dataset, ".lua"))
         return false;
@@ -123,14 +124,51 @@ static bool check_dataset(struct opt_set *set, struct run_spec *spec, struct err
 {
     if (!spec->dataset)
         return true;
-    if (!is_text_file(spec->dataset))
+    if (!is_data_file(spec->dataset))
         return true;
     if (spec->dataset_path)
-        return err_set(err, "--dataset %s is a text file, so --dataset-path %s has no meaning",
+        return err_set(err, "--dataset %s is a data file, so --dataset-path %s has no meaning",
                        spec->dataset, spec->dataset_path);
+    bool rows = path_ends_with(spec->dataset, ".jsonl") || path_ends_with(spec->dataset, ".json");
     spec->dataset_path = spec->dataset;
-    spec->dataset = mem_text("line_by_line");
+    spec->dataset = mem_text(rows ? "auto" : "line_by_line");
     set->origin[opt_find(set, "dataset-path") - set->rows] = OPT_COMMAND_LINE;
+    return true;
+}
+
+static bool take_test_set(struct opt_set *set, struct run_spec *spec, struct err *err)
+{
+    if (!spec->test_set)
+        return true;
+    if (spec->dataset || spec->dataset_path)
+        return err_set(err, "--test-set %s names the data already; leave out %s %s", spec->test_set,
+                       spec->dataset ? "--dataset" : "--dataset-path",
+                       spec->dataset ? spec->dataset : spec->dataset_path);
+    spec->dataset = mem_text("testset");
+    spec->dataset_path = mem_text(spec->test_set);
+    set->origin[opt_find(set, "dataset") - set->rows] = OPT_COMMAND_LINE;
+    set->origin[opt_find(set, "dataset-path") - set->rows] = OPT_COMMAND_LINE;
+    return true;
+}
+
+static bool check_prompt_length(const struct run_spec *spec, struct err *err)
+{
+    if (spec->max_prompt_length == 0 || spec->max_prompt_length > spec->min_prompt_length + 1)
+        return true;
+    return err_set(err,
+                   "--min-prompt-length %lld and --max-prompt-length %lld leave no length between "
+                   "them",
+                   (long long)spec->min_prompt_length, (long long)spec->max_prompt_length);
+}
+
+static bool take_chat_template(struct opt_set *set, struct run_spec *spec, struct err *err)
+{
+    if (!spec->no_apply_chat_template)
+        return true;
+    if (opt_given(set, "apply-chat-template") && spec->apply_chat_template)
+        return err_set(err, "--apply-chat-template and --no-apply-chat-template contradict");
+    spec->apply_chat_template = spec->no_apply_chat_template = false;
+    give_origin(set, "no-apply-chat-template", "apply-chat-template");
     return true;
 }
 
@@ -185,21 +223,30 @@ static bool check_json(const char *path, struct err *err)
 
 static bool check_load(const struct run_spec *spec, struct err *err)
 {
-    if (spec->threads > spec->parallel)
-        return err_set(err,
-                       "--threads %lld is more than --parallel %lld; a thread without a connection "
-                       "has nothing to do",
-                       (long long)spec->threads, (long long)spec->parallel);
     if (spec->max_response_bytes == 0)
         return err_set(err, "--max-response-bytes 0 leaves no room for an answer");
+    for (size_t i = 0; i < spec->rate.count; i++)
+        if (!(spec->rate.items[i] > 0) && spec->rate.items[i] != -1)
+            return err_set(
+                err, "--rate %g: must be more than 0 arrivals a second, or -1 for all at once",
+                spec->rate.items[i]);
+    if (spec->rate.count && spec->spawn_rate > 0)
+        return err_set(err,
+                       "--spawn-rate adds users to a closed loop; with --rate the arrivals are "
+                       "planned and there are no users to add");
+    if (spec->runtime_ns && spec->duration_ns)
+        return err_set(err, "--runtime ends with the data, --duration starts it again; give one of "
+                            "them");
     return true;
 }
 
 bool checks_run(struct opt_set *set, struct run_spec *spec, struct err *err)
 {
     return check_url(spec->url, err) && join_headers(set, spec, err) && check_load(spec, err) &&
-           check_readable("--cacert", spec->cacert, err) && check_dataset(set, spec, err) &&
-           read_prompt(spec, err) && check_name(spec->name, err) && check_json(spec->json, err);
+           check_readable("--cacert", spec->cacert, err) && take_test_set(set, spec, err) &&
+           check_dataset(set, spec, err) && check_prompt_length(spec, err) &&
+           take_chat_template(set, spec, err) && body_checks(spec, err) && read_prompt(spec, err) &&
+           check_name(spec->name, err) && check_json(spec->json, err);
 }
 
 bool checks_files(const struct run_spec *spec, struct err *err)

@@ -1,6 +1,6 @@
 /* What options must say together, and values that are finished off before anybody reads them:
- * --headers joins --header, "@file" becomes its content, a text file as --dataset becomes
- * line_by_line. */
+ * --headers joins --header, "@file" becomes its content, a data file as --dataset becomes
+ * line_by_line or auto, --test-set a data set and its path. */
 #pragma once
 
 #include <stdbool.h>

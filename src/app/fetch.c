@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/units.h"
+#include "io/loop.h"
 
 enum {
     TRIES = 3, /* at one source, as long as each brings something */
@@ -41,13 +42,6 @@ struct transfer {
 };
 
 enum try_result { TRY_DONE, TRY_AGAIN, TRY_GIVE_UP, TRY_INTERRUPTED };
-
-bool fetch_interrupted(void)
-{
-    sigset_t pending;
-    return sigpending(&pending) == 0 &&
-           (sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1);
-}
 
 /* ---- what the server says ---- */
 
@@ -142,7 +136,7 @@ static int on_progress(void *arg, curl_off_t total, curl_off_t now, curl_off_t a
 {
     struct transfer *transfer = arg;
     (void)now, (void)a, (void)b;
-    transfer->interrupted = transfer->interrupted || fetch_interrupted();
+    transfer->interrupted = transfer->interrupted || signals_pending();
     uint64_t now_ns = clock_now_ns();
     if (transfer->config->show && transfer->begun && now_ns - transfer->shown_ns > SHOW_EVERY_NS) {
         char done[32], all[32];
@@ -159,7 +153,7 @@ static int on_progress(void *arg, curl_off_t total, curl_off_t now, curl_off_t a
 
 /* ---- one try ---- */
 
-static bool is_local(const char *url)
+bool fetch_is_local(const char *url)
 {
     return strncasecmp(url, "http://127.", 11) == 0 ||
            strncasecmp(url, "http://localhost", 16) == 0 ||
@@ -190,7 +184,7 @@ static void set_options(struct transfer *transfer)
     curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
     curl_easy_setopt(curl, CURLOPT_XFERINFODATA, transfer);
     curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
-    if (is_local(transfer->url))
+    if (fetch_is_local(transfer->url))
         curl_easy_setopt(curl, CURLOPT_PROXY, "");
 }
 
@@ -331,7 +325,7 @@ static enum fetch_result lock_part(const struct fetch_config *config, struct par
             err_set(err, "another process holds %s and does not get on", part->part_path);
             return FETCH_FAILED;
         }
-        if (fetch_interrupted())
+        if (signals_pending())
             return FETCH_INTERRUPTED;
         pause_for(LOCK_POLL_NS);
     }

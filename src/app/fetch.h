@@ -35,5 +35,5 @@ enum fetch_result {
 /* `source` receives the index of the URL that served. */
 enum fetch_result fetch_file(const struct fetch_config *config, size_t *source, struct err *err);
 
-/* Whether Ctrl-C or SIGTERM waits to be handled (they are blocked, see signals_block). */
-bool fetch_interrupted(void);
+/* A URL on this machine, which no proxy serves. */
+bool fetch_is_local(const char *url);

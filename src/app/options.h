@@ -16,11 +16,12 @@ extern const size_t run_row_count;
 struct options {
     struct run_spec spec;
     struct opt_set set; /* points into spec: the struct must not move */
+    char *dump;         /* what --dump-config is to print, header values not yet redacted; owned */
 };
 
-/* Reads argv[first…] and the environment, fills in the defaults and checks what options say
- * together (checks.h). False: the sentence names the option. Release with options_fini in either
- * case. */
+/* Reads argv[first…], the config file, the environment with the variables of --env-file, fills in
+ * the defaults and checks what options say together (checks.h). False: the sentence names the
+ * option. Release with options_fini in either case. */
 bool options_read(struct options *options, int argc, char **argv, int first,
                   struct err *err) MUST_CHECK;
 void options_fini(struct options *options);

@@ -31,7 +31,8 @@ struct exchange {
     struct request *request; /* owned */
     uint32_t worker;
 
-    uint64_t due_ns; /* times as metrics.md defines them, clock_now_ns; 0 = did not happen */
+    uint64_t due_ns;       /* times as metrics.md defines them, clock_now_ns; 0 = did not happen */
+    uint64_t slot_wait_ns; /* how long after `due` a slot became free, where `capped` */
     uint64_t started_ns;
     uint64_t connected_ns;
     uint64_t tls_done_ns;
@@ -51,6 +52,7 @@ struct exchange {
     enum outcome fault; /* when FINISH_BROKEN: connect_failed … too_large */
     char *error;        /* one sentence when broken, owned */
     unsigned resent;    /* how often libcurl sent it again on a fresh connection */
+    bool capped;        /* of an open loop with a cap on what is in flight */
     bool reused;        /* went out on a kept connection */
 };
 

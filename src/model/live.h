@@ -20,4 +20,6 @@ struct live {
     double window_s; /* since the first start */
     uint32_t parallel;
     bool draining;
+    uint32_t stage, stages; /* of the run, warm-up included; from 0 */
+    char label[64];         /* of the stage */
 };

@@ -1,5 +1,7 @@
 #include "model/metric.h"
 
+#include "base/clock.h"
+
 #include <math.h>
 
 /* ---- per request ---- */
@@ -74,6 +76,17 @@ static double setup(const struct sample *sample)
 static double schedule_lag(const struct sample *sample)
 {
     return sample_interval(sample->exchange->due_ns, sample->exchange->started_ns);
+}
+
+static double slot_wait(const struct sample *sample)
+{
+    const struct exchange *exchange = sample->exchange;
+    return exchange->capped ? clock_seconds(exchange->slot_wait_ns) : (double)NAN;
+}
+
+static double own_lag(const struct sample *sample)
+{
+    return schedule_lag(sample) - clock_seconds(sample->exchange->slot_wait_ns);
 }
 
 static double connect_time(const struct sample *sample)
@@ -314,6 +327,24 @@ static const struct metric metrics[] = {
             .formula = "started − due",
             .of = schedule_lag,
         },
+    [METRIC_SLOT_WAIT] =
+        {
+            .name = "slot_wait",
+            .title = "Wait for a slot",
+            .unit = UNIT_SECONDS,
+            .over = OVER_ALL_SENT,
+            .formula = "how long after due a slot became free, open loop with a cap only",
+            .of = slot_wait,
+        },
+    [METRIC_OWN_LAG] =
+        {
+            .name = "own_lag",
+            .title = "Own lag",
+            .unit = UNIT_SECONDS,
+            .over = OVER_ALL_SENT,
+            .formula = "started − due − slot_wait",
+            .of = own_lag,
+        },
     [METRIC_CONNECT] =
         {
             .name = "connect",
@@ -445,6 +476,15 @@ static const struct metric metrics[] = {
             .unit = UNIT_CHARS_PER_S,
             .over = OVER_STAGE,
             .formula = "Σ output characters of events inside the window / window",
+        },
+    [METRIC_ACHIEVED_RATE] =
+        {
+            .name = "achieved_rate",
+            .title = "Achieved rate",
+            .unit = UNIT_PER_S,
+            .over = OVER_STAGE,
+            .formula =
+                "requests started / (last started − first started) × (n − 1) / n, open loop only",
         },
     [METRIC_ACHIEVED_CONCURRENCY] =
         {

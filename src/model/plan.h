@@ -1,35 +1,79 @@
 /* The plan: a pure function of the options and the seed that says when arrival k is due; the same
  * for any number of threads.
  *
- * A closed loop has no due times of its own: an arrival is due when a slot becomes free (plus its
- * think time), so plan_due_ns is 0. */
+ * A run is a list of stages, each with one load shape and one end rule. In a closed loop an arrival
+ * is due when a slot becomes free (plus its think time); in an open loop its due time is fixed from
+ * the start, however slow the answers are. */
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+
+#include "base/err.h"
+#include "base/rng.h"
 
 struct run_spec;
 
-enum plan_shape { PLAN_CLOSED };
+enum plan_shape { PLAN_CLOSED, PLAN_OPEN };
+enum plan_arrival { ARRIVAL_POISSON, ARRIVAL_CONSTANT, ARRIVAL_AT_ONCE };
 
 struct plan {
     enum plan_shape shape;
-    uint64_t number;      /* arrivals at most; 0 = no bound of its own */
+    enum plan_arrival arrival; /* open loop: how due times follow each other */
+    double rate;               /* open loop: arrivals a second; 0 when all are due at once */
+    uint64_t seed;             /* of the arrivals */
+    uint64_t number;           /* arrivals at most; 0 = no bound of its own */
     uint64_t duration_ns; /* starting stops this long after the start of the stage; 0 = no bound */
     uint64_t grace_ns;    /* what in-flight exchanges are given after that */
-    uint32_t parallel;
-    uint32_t threads; /* never more than `parallel`: a worker without a slot would idle */
+    uint32_t parallel;    /* slots; an open loop without a cap has as many as descriptors allow */
+    bool capped;          /* open loop: `parallel` was asked for */
+    uint32_t threads;     /* never more than `parallel`: a worker without a slot would idle */
+    double spawn_rate;    /* closed loop: slots that come into being a second; 0 = all at once */
     bool cycles; /* the data starts again at its end (a number larger than the data, or a duration)
                   */
+    bool one_prompt;   /* the data is a single --prompt: its coming again is no news */
+    bool same_prompts; /* the data starts again with this stage */
+    bool warmup;       /* not summarised */
+    uint64_t rest_ns;  /* pause before it starts */
 };
 
-/* Closed loop of this spec. `one_prompt`: the data is a single --prompt, so "neither number nor
- * duration" means one request. */
-struct plan plan_of(const struct run_spec *spec, bool one_prompt);
-uint64_t plan_due_ns(const struct plan *plan,
-                     uint64_t arrival); /* offset from the start of the stage */
+struct plans {
+    struct plan *items; /* owned */
+    size_t count;
+};
+
+/* The stages of this spec, a warm-up first. `one_prompt`: the data is a single --prompt, so
+ * "neither number nor duration" means one request. `most_in_flight`: what an open loop without a
+ * cap may reach. Fails when lists do not match. */
+bool plans_of(const struct run_spec *spec, bool one_prompt, uint32_t most_in_flight,
+              struct plans *plans, struct err *err) MUST_CHECK;
+void plans_fini(struct plans *plans);
+
+/* "8 parallel", "2.5/s", "2.5/s, at most 8": what tells a stage from the others. Returns `out`. */
+char *plan_label(const struct plan *plan, char *out, size_t size);
+
+/* The due times of the arrivals one after another, as offsets from the start of the stage in ns;
+ * the first is 0. Closed loop: always 0. */
+struct plan_walk {
+    const struct plan *plan;
+    struct rng rng;
+    uint64_t next;
+    double at_ns;
+};
+
+void plan_walk_begin(struct plan_walk *walk, const struct plan *plan);
+uint64_t plan_walk_next_ns(struct plan_walk *walk);
+/* How many arrivals of an open loop are due by `offset_ns`. */
+uint64_t plan_due_by(const struct plan *plan, uint64_t offset_ns);
+
 /* Slots of worker `worker` of `threads`: they add up to `parallel`, no two differ by more than one.
  */
 uint32_t plan_slots(const struct plan *plan, uint32_t worker);
-/* How many requests the composer keeps ready: max(2, parallel / 4), never more than the number. */
+/* When slot `slot` of worker `worker` comes into being, as an offset from the start of the stage.
+ */
+uint64_t plan_spawn_ns(const struct plan *plan, uint32_t worker, uint32_t slot);
+/* How many requests the composer keeps ready, never more than the number: max(2, parallel / 4) in a
+ * closed loop, so that nothing goes out stale; a second's worth in an open one; all that the queue
+ * takes when all are due at once. */
 uint32_t plan_ahead(const struct plan *plan);

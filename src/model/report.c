@@ -10,6 +10,7 @@ static const struct {
     [RUN_END_DURATION] = {"duration", "the asked duration was over"},
     [RUN_END_INTERRUPTED] = {"interrupted", "the run was interrupted"},
     [RUN_END_SCRIPT_ERRORS] = {"script_errors", "the script failed too often"},
+    [RUN_END_DATA_FAILED] = {"data_failed", "the data set failed"},
     [RUN_END_HOOK_TIMEOUT] = {"hook_timeout", "a hook of the script did not return in time"},
     [RUN_END_MEMORY] = {"memory", "answers waiting to be scored had reached the memory ceiling"},
 };
@@ -45,4 +46,12 @@ void report_fini(struct report *report)
     free(report->stop_reason);
     list_fini(&report->first_errors);
     report->stop_reason = NULL;
+}
+
+void reports_fini(struct reports *reports)
+{
+    for (size_t i = 0; i < reports->count; i++)
+        report_fini(&reports->items[i]);
+    free(reports->items);
+    *reports = (struct reports){0};
 }

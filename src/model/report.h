@@ -8,6 +8,7 @@
 
 #include "base/list.h"
 #include "base/opt.h"
+#include "model/plan.h"
 #include "model/stats.h"
 
 /* Known before the first request; written to the database at once. */
@@ -33,6 +34,7 @@ enum run_end {
     RUN_END_DURATION,
     RUN_END_INTERRUPTED,
     RUN_END_SCRIPT_ERRORS,
+    RUN_END_DATA_FAILED,
     RUN_END_HOOK_TIMEOUT,
     RUN_END_MEMORY
 };
@@ -54,8 +56,12 @@ struct trust {
     uint64_t bodies_left_out; /* not stored, for the same reason */
     uint64_t data_cycles;     /* how often the data started again */
     uint64_t malformed_rows;
-    double asked_concurrency, achieved_concurrency;
-    uint64_t warnings; /* in the log */
+    uint64_t missing;      /* of the number asked for: the data gave no more */
+    uint64_t paused;       /* slots that paused after a connection could not be made */
+    uint64_t sinks_broken; /* database and the like that failed during the run and are incomplete */
+    double asked_concurrency, achieved_concurrency; /* asked: 0 in an open loop */
+    double asked_rate, achieved_rate;               /* open loop; asked: 0 = none, or all at once */
+    uint64_t warnings;                              /* in the log */
 };
 
 enum { VERDICT_REASONS = 24 };
@@ -68,8 +74,12 @@ struct verdict {
     bool remark[VERDICT_REASONS];
 };
 
+/* One stage that is summarised. */
 struct report {
     struct run_facts *facts; /* borrowed */
+    uint32_t stage;          /* its number in the run, warm-up included */
+    char label[64];          /* plan_label */
+    struct plan plan;
     enum run_end end;
     bool interrupted;
     struct summary whole, steady; /* steady.facts.steady_start_ns == 0: there was none */
@@ -79,7 +89,16 @@ struct report {
     struct list first_errors; /* one example sentence per failed outcome: "http_4xx: HTTP 401: …" */
 };
 
+/* The stages of a run in order, without warm-ups; at least one once the run has started. */
+struct reports {
+    struct report *items; /* owned */
+    size_t count;
+    enum run_end end; /* of the run */
+    bool interrupted;
+};
+
 void verdict_of(const struct summary *whole, const struct summary *steady,
                 const struct trust *trust, struct verdict *out);
 void run_facts_fini(struct run_facts *facts);
 void report_fini(struct report *report); /* not the facts */
+void reports_fini(struct reports *reports);

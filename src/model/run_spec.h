@@ -13,9 +13,11 @@
 struct run_spec {
     /* target */
     char *url;
-    char *model;
-    char *api;    /* name or file */
-    char *script; /* -s: a file with API hooks, dataset hooks, or both */
+    char *model;      /* --endpoint's name where there is no --model */
+    char *endpoint;   /* of a platform that names what is deployed; NULL = not given */
+    char *model_type; /* "ChatCompletion" or "Completion"; NULL = what the URL says */
+    char *api;        /* name or file */
+    char *script;     /* -s: a file with API hooks, dataset hooks, or both */
     char *api_key;
     struct list headers;      /* "Name: value", from --header and --headers */
     struct list header_words; /* "Name=value" as given to --headers; app empties it into headers */
@@ -30,14 +32,26 @@ struct run_spec {
     /* data */
     char *dataset; /* name or file */
     char *dataset_path;
-    char *prompt; /* as given, "@file" already replaced by its content */
-    bool offline; /* never download */
+    char *prompt;              /* as given, "@file" already replaced by its content */
+    bool offline;              /* never download */
+    char *test_set;            /* app makes a dataset and its path of it */
+    int64_t min_prompt_length; /* characters: more than this … */
+    int64_t max_prompt_length; /* … and fewer than this; 0 = not given */
+    bool apply_chat_template;  /* false: the API script gets texts, not messages */
+    bool no_apply_chat_template;
 
     /* load */
-    int64_t number;       /* 0 = not given */
-    uint64_t duration_ns; /* 0 = not given */
+    struct numbers number; /* one, or one a stage; none = not given */
+    uint64_t duration_ns;  /* 0 = not given */
     uint64_t grace_ns;
-    int64_t parallel;
+    struct numbers parallel; /* one a stage; none = not given */
+    struct numbers rate; /* arrivals a second, one a stage, -1 = all at once; none = closed loop */
+    char *arrival;       /* "poisson" or "constant" */
+    double spawn_rate;   /* slots a second; 0 = all at once */
+    uint64_t runtime_ns; /* ends at the end of the data or of this time; 0 = not given */
+    int64_t warmup_num;
+    uint64_t sleep_interval_ns; /* between stages */
+    bool same_prompts;
     int64_t threads;
     int64_t plan_seed; /* of the plan and of Lua's random */
 
@@ -54,6 +68,14 @@ struct run_spec {
     int64_t seed; /* the server's sampling seed */
     bool logprobs;
     struct list stop;
+    struct numbers stop_token_ids;
+    char *query_template, *hyperparameters, *extra_args; /* JSON objects, files already read */
+    struct list parameters;                              /* "NAME=VALUE" */
+
+    /* where options come from */
+    char *config;   /* a JSON file of options */
+    char *env_file; /* variables for this run */
+    bool dump_config;
 
     /* output */
     char *name;
@@ -61,4 +83,12 @@ struct run_spec {
     char *json; /* FILE or "-" */
     int64_t log_every;
     bool quiet;
+    bool debug;
+    struct list reports;         /* what is printed at the end */
+    uint64_t report_interval_ns; /* of the zh report's live line */
+    char *work_dir;              /* NULL = outputs_dir says it */
+    char *desc;
+    bool wandb; /* also set when wandb_api_key was given */
+    char *wandb_api_key;
+    char *wandb_project;
 };

@@ -76,11 +76,12 @@ struct sample {
     int64_t prompt_tokens, completion_tokens, cached_tokens,
         reasoning_tokens; /* TOKENS_UNKNOWN where nobody said */
     enum token_source prompt_source, completion_source;
-    char finish_reason[32];
+    char finish_reason[64];
 
     char *responses; /* JSON list of the event payloads as text; owned */
     size_t responses_len;
     bool bodies_left_out; /* request and answer bodies were given up because the store was behind */
+    size_t text_len;      /* of text */
     char *text; /* the answer's text by choice, choices joined by a newline; owned; NULL = none */
 };
 

@@ -3,11 +3,14 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
 struct live;
+struct plan;
 struct report;
+struct reports;
 struct run_facts;
 struct sample;
 
@@ -17,5 +20,8 @@ struct sink {
     bool (*sample)(void *self, const struct sample *sample, bool with_bodies,
                    struct err *err); /* any pointer may be NULL */
     bool (*tick)(void *self, const struct live *live, struct err *err); /* some times a second */
-    bool (*end)(void *self, const struct report *report, struct err *err);
+    /* A stage begins (warm-ups too) and ends (summarised ones only); the run ends. */
+    bool (*stage_begin)(void *self, uint32_t stage, const struct plan *plan, struct err *err);
+    bool (*stage_end)(void *self, const struct report *report, struct err *err);
+    bool (*end)(void *self, const struct reports *reports, struct err *err);
 };

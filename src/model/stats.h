@@ -57,7 +57,11 @@ struct stage_facts {
     uint64_t due;             /* arrivals whose time came before the stop */
     uint64_t not_started;
     uint32_t max_in_flight;
-    uint32_t asked_concurrency;
+    uint32_t asked_concurrency; /* 0 in an open loop */
+    bool open;                  /* arrivals by plan */
+    double asked_rate;          /* open loop; 0 = all at once */
+    uint64_t started;
+    uint64_t delayed; /* requests with think time, which lowers the concurrency on purpose */
 };
 
 struct summary_metric {

@@ -43,7 +43,7 @@ static bool known(const struct summary *counts, uint64_t with)
 
 static void set(struct summary *out, enum metric_id id, bool present, double value)
 {
-    out->metric[id].present = present;
+    out->metric[id].present = out->metric[id].exact = present;
     if (present)
         out->metric[id].value[STAT_MEAN] = value;
 }
@@ -61,6 +61,11 @@ static void sum_up_stage(const struct stats *stats, const struct window *window,
     set(out, METRIC_TOTAL_THROUGHPUT, both, (flow.tokens + flow.prompt_tokens) / seconds);
     set(out, METRIC_CHAR_THROUGHPUT, any && known(out, out->streamed), flow.chars / seconds);
     set(out, METRIC_ACHIEVED_CONCURRENCY, any, (double)flow.busy_ns / 1e9 / seconds);
+    const struct stage_facts *facts = &out->facts;
+    bool rate = facts->open && facts->started > 1 && facts->last_start_ns > facts->window_start_ns;
+    set(out, METRIC_ACHIEVED_RATE, rate && !out->steady,
+        (double)(facts->started - 1) /
+            clock_seconds(facts->last_start_ns - facts->window_start_ns));
     set(out, METRIC_MAX_CONCURRENCY, out->scored > 0, (double)out->facts.max_in_flight);
     set(out, METRIC_TIME_PER_OUTPUT_TOKEN, tokens && flow.tokens > 0, seconds / flow.tokens);
     set(out, METRIC_COALESCED_SHARE, out->gaps > 0,

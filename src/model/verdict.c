@@ -101,6 +101,17 @@ static void starved(const struct facts *facts, struct verdict *out)
               trust->starved, starts, trust->starved_s, share * 100);
 }
 
+/* In a closed loop a late start only means a little less load, which the concurrency shows. */
+static void late_starts(const struct facts *facts, struct verdict *out)
+{
+    double lag = facts->trust->schedule_lag_p99;
+    if (facts->whole->facts.open && lag > LAG_LIMIT_S)
+        doubt(out,
+              "client-bound: requests left up to %.2f ms (p99) later than planned, more than %.0f "
+              "ms, for reasons of the client's own",
+              lag * 1e3, LAG_LIMIT_S * 1e3);
+}
+
 static void held(const struct facts *facts, struct verdict *out)
 {
     uint64_t count = facts->trust->held;
@@ -115,6 +126,8 @@ static void concurrency(const struct facts *facts, struct verdict *out)
 {
     const struct summary_metric *steady = &facts->steady->metric[METRIC_ACHIEVED_CONCURRENCY];
     uint32_t asked = facts->whole->facts.asked_concurrency;
+    if (facts->whole->facts.open || facts->whole->facts.delayed)
+        return;
     if (facts->whole->facts.steady_start_ns == 0) {
         if (asked > 0 && facts->whole->scored >= asked)
             doubt(out, "in flight never reached the %u asked for (at most %u)", asked,
@@ -191,6 +204,31 @@ static void token_errors(const struct facts *facts, struct verdict *out)
         remark(out, "parse_responses failed on %" PRIu64 " answer%s", count, plural(count));
 }
 
+static void missing(const struct facts *facts, struct verdict *out)
+{
+    uint64_t count = facts->trust->missing;
+    if (count)
+        doubt(out, "%" PRIu64 " of the requests asked for were never made: the data gave no more",
+              count);
+}
+
+static void sinks_broken(const struct facts *facts, struct verdict *out)
+{
+    if (facts->trust->sinks_broken)
+        doubt(out, "what is stored is incomplete: writing it failed during the run (see the log)");
+}
+
+static void paused(const struct facts *facts, struct verdict *out)
+{
+    uint64_t count = facts->trust->paused;
+    if (count)
+        remark(out,
+               "connections failed: %" PRIu64
+               " time%s a slot paused before its next request (10 ms "
+               "to 1 s)",
+               count, plural(count));
+}
+
 static void resent(const struct facts *facts, struct verdict *out)
 {
     uint64_t count = facts->whole->resent;
@@ -237,10 +275,12 @@ static void warnings(const struct facts *facts, struct verdict *out)
 }
 
 static void (*const checks[])(const struct facts *facts, struct verdict *out) = {
-    no_success,      loop_lag,         worker_cpu,   starved,        held,
-    concurrency,     impossible_times, beyond_range, mixed_sources,  tokens_are_events,
-    tokens_unknown,  token_errors,     resent,       malformed_rows, data_cycles,
-    bodies_left_out, warnings,
+    no_success,      loop_lag,      worker_cpu,        late_starts,
+    starved,         held,          concurrency,       impossible_times,
+    beyond_range,    mixed_sources, tokens_are_events, tokens_unknown,
+    token_errors,    resent,        malformed_rows,    data_cycles,
+    bodies_left_out, warnings,      missing,           sinks_broken,
+    paused,
 };
 
 #define CHECKS (sizeof checks / sizeof *checks)

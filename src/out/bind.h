@@ -1,5 +1,5 @@
 /* Values into the parameters of a prepared statement. Each call takes the next parameter; the first
- * failure is kept and the rest does nothing. Only for the store. */
+ * failure is kept and the rest does nothing. For what writes databases. */
 #pragma once
 
 #include <sqlite3.h>

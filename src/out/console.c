@@ -21,7 +21,10 @@ static void show_window(const struct report *report, char cell[CELL])
 
 static void show_concurrency(const struct report *report, char cell[CELL])
 {
-    snprintf(cell, CELL, "%" PRIu32, report->whole.facts.asked_concurrency);
+    if (!report->whole.facts.open)
+        snprintf(cell, CELL, "%" PRIu32, report->whole.facts.asked_concurrency);
+    else if (report->plan.capped)
+        snprintf(cell, CELL, "%" PRIu32, report->plan.parallel);
 }
 
 static void show_total(const struct report *report, char cell[CELL])
@@ -184,7 +187,8 @@ static bool add_metric(struct table *table, const struct summary *summary, enum 
 /* Those two stand in the trust block, in units that fit them. */
 static bool in_metrics_table(const struct summary *summary, size_t id)
 {
-    return summary->metric[id].present && id != METRIC_SCHEDULE_LAG && id != METRIC_RECEIVE_DELAY;
+    return summary->metric[id].present && id != METRIC_SCHEDULE_LAG && id != METRIC_OWN_LAG &&
+           id != METRIC_RECEIVE_DELAY;
 }
 
 static bool any_metric(const struct summary *summary)
@@ -403,11 +407,14 @@ static void title(const struct page *page)
     const char *model = facts->model && *facts->model ? facts->model : "no model named";
     char *text = page_line(page, model, PAGE_COLUMNS);
     char *url = page_line(page, facts->url ? facts->url : "", PAGE_COLUMNS);
+    char *api = page_line(page, facts->api ? facts->api : "-", PAGE_COLUMNS);
+    char *dataset = page_line(page, facts->dataset ? facts->dataset : "-", PAGE_COLUMNS);
     fprintf(page->out, "llmbench %s: %s at %s\n", facts->version ? facts->version : "", text, url);
+    fprintf(page->out, "API %s, data set %s\n", api, dataset);
     free(text);
     free(url);
-    fprintf(page->out, "API %s, data set %s\n", facts->api ? facts->api : "-",
-            facts->dataset ? facts->dataset : "-");
+    free(api);
+    free(dataset);
 }
 
 void console_report_hiding(FILE *out, const struct report *report, struct secrets *secrets)

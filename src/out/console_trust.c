@@ -62,15 +62,30 @@ static void add_cpu(struct table *table, const struct trust *trust)
                    100 * trust->worker_cpu_share, trust->process_cpu_s);
 }
 
-static void add_concurrency(struct table *table, const struct report *report)
+static void add_closed_load(struct table *table, const struct report *report)
 {
     char achieved[CELL];
     const struct trust *trust = &report->trust;
     table_add(table, "Concurrency");
-    table_addf(table, "%s achieved of %.0f asked, at most %" PRIu32,
+    table_addf(table, "%s achieved of %" PRIu32 " asked, at most %" PRIu32,
                page_number(achieved, trust->achieved_concurrency, 2, CELL),
-               isnan(trust->asked_concurrency) ? report->whole.facts.asked_concurrency
-                                               : trust->asked_concurrency,
+               report->whole.facts.asked_concurrency, report->whole.facts.max_in_flight);
+}
+
+static void add_open_load(struct table *table, const struct report *report)
+{
+    char achieved[CELL], asked[CELL];
+    const struct trust *trust = &report->trust;
+    table_add(table, "Arrivals a second");
+    if (trust->asked_rate > 0)
+        table_addf(table, "%s achieved of %s asked",
+                   page_number(achieved, trust->achieved_rate, 2, CELL),
+                   page_number(asked, trust->asked_rate, 2, CELL));
+    else
+        table_add(table, "all at once");
+    table_add(table, "Concurrency");
+    table_addf(table, "%s on average, at most %" PRIu32,
+               page_number(achieved, trust->achieved_concurrency, 2, CELL),
                report->whole.facts.max_in_flight);
 }
 
@@ -123,6 +138,9 @@ static void add_troubles(struct table *table, const struct page *page)
         {"Malformed data rows", trust->malformed_rows, "passed over"},
         {"Starts held back", trust->held, "scorers or database behind"},
         {"Bodies not stored", trust->bodies_left_out, "scorers or database behind"},
+        {"Requests not made", trust->missing, "the data gave no more"},
+        {"Pauses of a slot", trust->paused, "a connection could not be made"},
+        {"Outputs that failed", trust->sinks_broken, "incomplete; see the log"},
         {"Impossible times", whole->impossible_times, "two times in an order that cannot be"},
         {"Values beyond the histogram", whole->beyond_range, "left out of percentiles"},
     };
@@ -163,7 +181,7 @@ static void reason(const struct page *page, const char *sentence, bool remark)
     free(line);
 }
 
-static void verdict(const struct page *page)
+void console_verdict(const struct page *page)
 {
     const struct verdict *found = &page->report->verdict;
     const char *colour = found->sound ? "\x1b[32m" : "\x1b[33m";
@@ -184,7 +202,10 @@ void console_trust(const struct page *page)
     add_stamps(table, trust);
     add_coalesced(table, &report->whole);
     add_cpu(table, trust);
-    add_concurrency(table, report);
+    if (report->whole.facts.open)
+        add_open_load(table, report);
+    else
+        add_closed_load(table, report);
     add_connections(table, &report->whole);
     add_token_sources(table, &report->whole);
     add_data(table, page);
@@ -196,5 +217,5 @@ void console_trust(const struct page *page)
     page_heading(page, "Trust");
     table_draw(table, false, page->out);
     table_free(table);
-    verdict(page);
+    console_verdict(page);
 }

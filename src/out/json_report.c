@@ -52,12 +52,12 @@ static cJSON *run_json(const struct run_facts *facts, struct secrets *secrets)
     return run;
 }
 
-static cJSON *end_json(const struct report *report, struct secrets *secrets)
+static cJSON *end_json(enum run_end reason, const char *stop_reason, struct secrets *secrets)
 {
     cJSON *end = cJSON_CreateObject();
-    add_text(end, "reason", secrets, run_end_name(report->end));
-    add_text(end, "sentence", secrets, run_end_sentence(report->end));
-    add_text(end, "stop_reason", secrets, report->stop_reason);
+    add_text(end, "reason", secrets, run_end_name(reason));
+    add_text(end, "sentence", secrets, run_end_sentence(reason));
+    add_text(end, "stop_reason", secrets, stop_reason);
     return end;
 }
 
@@ -205,32 +205,57 @@ static cJSON *felt_json(const struct summary *whole)
     return felt;
 }
 
-static cJSON *report_json(const struct report *report, struct secrets *secrets)
+/* What is said of one stage. */
+static void add_stage(cJSON *object, const struct report *report, struct secrets *secrets)
+{
+    cJSON_AddItemToObject(object, "counts", counts_json(&report->whole));
+    cJSON_AddItemToObject(object, "tokens", tokens_json(&report->whole));
+    cJSON_AddItemToObject(object, "events", events_json(&report->whole));
+    cJSON_AddItemToObject(object, "window", window_json(&report->whole));
+    cJSON_AddItemToObject(object, "metrics", metrics_json(&report->whole));
+    cJSON_AddItemToObject(object, "felt", felt_json(&report->whole));
+    cJSON_AddItemToObject(object, "steady", steady_json(report));
+    cJSON_AddItemToObject(object, "errors", errors_json(report, secrets));
+    cJSON_AddItemToObject(object, "trust", part_trust(&report->trust));
+    cJSON_AddItemToObject(object, "verdict", verdict_json(&report->verdict, secrets));
+}
+
+static cJSON *stage_json(const struct report *report, struct secrets *secrets)
+{
+    cJSON *object = cJSON_CreateObject();
+    cJSON_AddNumberToObject(object, "stage", report->stage);
+    cJSON_AddStringToObject(object, "label", report->label);
+    cJSON_AddItemToObject(object, "end", end_json(report->end, report->stop_reason, secrets));
+    add_stage(object, report, secrets);
+    return object;
+}
+
+/* A run of one stage tells of it at the top; one of several has them in a list. */
+static cJSON *report_json(const struct reports *reports, struct secrets *secrets)
 {
     cJSON *root = cJSON_CreateObject();
+    const struct report *last = &reports->items[reports->count - 1];
+    const struct run_facts *facts = last->facts;
     cJSON_AddNumberToObject(root, "schema_version", SCHEMA_VERSION);
-    cJSON_AddItemToObject(root, "run", run_json(report->facts, secrets));
-    cJSON_AddItemToObject(root, "options", part_options(report->facts->options, secrets));
-    cJSON_AddItemToObject(root, "end", end_json(report, secrets));
-    cJSON_AddBoolToObject(root, "interrupted", report->interrupted);
-    cJSON_AddItemToObject(root, "counts", counts_json(&report->whole));
-    cJSON_AddItemToObject(root, "tokens", tokens_json(&report->whole));
-    cJSON_AddItemToObject(root, "events", events_json(&report->whole));
-    cJSON_AddItemToObject(root, "window", window_json(&report->whole));
-    cJSON_AddItemToObject(root, "metrics", metrics_json(&report->whole));
-    cJSON_AddItemToObject(root, "felt", felt_json(&report->whole));
-    cJSON_AddItemToObject(root, "steady", steady_json(report));
-    cJSON_AddItemToObject(root, "errors", errors_json(report, secrets));
-    cJSON_AddItemToObject(root, "trust", part_trust(&report->trust));
-    cJSON_AddItemToObject(root, "verdict", verdict_json(&report->verdict, secrets));
-    add_text(root, "database", secrets, report->facts->db_path);
-    add_text(root, "log", secrets, report->facts->log_path);
+    cJSON_AddItemToObject(root, "run", run_json(facts, secrets));
+    cJSON_AddItemToObject(root, "options", part_options(facts->options, secrets));
+    cJSON_AddItemToObject(root, "end", end_json(reports->end, last->stop_reason, secrets));
+    cJSON_AddBoolToObject(root, "interrupted", reports->interrupted);
+    if (reports->count == 1) {
+        add_stage(root, last, secrets);
+    } else {
+        cJSON *stages = cJSON_AddArrayToObject(root, "stages");
+        for (size_t i = 0; i < reports->count; i++)
+            cJSON_AddItemToArray(stages, stage_json(&reports->items[i], secrets));
+    }
+    add_text(root, "database", secrets, facts->db_path);
+    add_text(root, "log", secrets, facts->log_path);
     return root;
 }
 
-void json_report(const struct report *report, struct secrets *secrets, struct buf *out)
+void json_report(const struct reports *reports, struct secrets *secrets, struct buf *out)
 {
-    cJSON *root = report_json(report, secrets);
+    cJSON *root = report_json(reports, secrets);
     char *text = cJSON_Print(root);
     buf_add_text(out, text ? text : "null");
     buf_add_char(out, '\n');
@@ -280,14 +305,14 @@ static bool write_beside(const char *path, struct span text, struct err *err)
     return ok;
 }
 
-bool json_report_write(const struct report *report, struct secrets *secrets, const char *path,
+bool json_report_write(const struct reports *reports, struct secrets *secrets, const char *path,
                        struct err *err)
 {
     struct buf text;
     struct stat there;
     bool ok = false;
     buf_init(&text, SIZE_MAX);
-    json_report(report, secrets, &text);
+    json_report(reports, secrets, &text);
     if (strcmp(path, "-") == 0) {
         fflush(stdout);
         ok = write_all(STDOUT_FILENO, buf_span(&text));

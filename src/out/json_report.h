@@ -6,9 +6,9 @@
 #include "base/err.h"
 #include "base/secrets.h"
 
-struct report;
+struct reports;
 
-void json_report(const struct report *report, struct secrets *secrets, struct buf *out);
+void json_report(const struct reports *reports, struct secrets *secrets, struct buf *out);
 /* To a file (atomically: written beside it, then renamed) or to stdout for "-". */
-bool json_report_write(const struct report *report, struct secrets *secrets, const char *path,
+bool json_report_write(const struct reports *reports, struct secrets *secrets, const char *path,
                        struct err *err) MUST_CHECK;

@@ -29,3 +29,4 @@ double page_value(const struct summary *summary, enum metric_id metric, enum sta
 char *page_number(char cell[CELL], double value, int decimals, int width);
 
 void console_trust(const struct page *page);
+void console_verdict(const struct page *page); /* the last part of it */

@@ -148,6 +148,6 @@ struct sink progress_sink(struct progress *progress)
         .name = "progress",
         .self = progress,
         .tick = take_tick,
-        .end = take_end,
+        .stage_end = take_end,
     };
 }

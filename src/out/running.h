@@ -7,8 +7,8 @@
 #include "model/live.h"
 
 struct running {
-    const char *name; /* "time to first token" */
-    int decimals;     /* when shown as text */
+    const char *name;                      /* "time to first token" */
+    int decimals;                          /* when shown as text */
     double (*of)(const struct live *live); /* seconds, counts, per second; NAN = not known yet */
 };
 

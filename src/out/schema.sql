@@ -23,18 +23,18 @@ CREATE TABLE run (
     ended_unix              REAL,             -- Unix seconds
     end_reason              TEXT,             -- number, data, duration, interrupted, ...
     stop_reason             TEXT,             -- a sentence, when the run stopped early
-    interrupted             INTEGER,          -- 1: by the operator
-    sound                   INTEGER,          -- verdict: 1 sound, 0 not
-    verdict                 TEXT,             -- JSON object: lists of sentences, reasons and remarks
-    trust                   TEXT              -- JSON object: what the run measured about itself (docs/json.md)
+    interrupted             INTEGER           -- 1: by the operator
 );
 
--- One row a stage (one load shape and end rule).
+-- One row a stage (one load shape and end rule), from its beginning; what is known at its end follows then
+-- (never for a warm-up).
 CREATE TABLE stage (
     id                INTEGER PRIMARY KEY, -- result.stage, summary.stage
     label             TEXT NOT NULL,
-    kind              TEXT NOT NULL,       -- closed: so many requests in flight
-    asked_concurrency INTEGER,             -- requests in flight that were asked for
+    kind              TEXT NOT NULL,       -- closed: so many requests in flight; open: arrivals by plan
+    warmup            INTEGER NOT NULL,    -- 1: not summarised
+    asked_concurrency INTEGER,             -- requests in flight that were asked for, or allowed at most
+    asked_rate        REAL,                -- arrivals a second; NULL: closed loop, or all at once
     max_in_flight     INTEGER,             -- the most there were
     window_start_ns   INTEGER,             -- the first `started`
     window_end_ns     INTEGER,             -- starting stopped, or the last `end` of a run by count
@@ -46,7 +46,11 @@ CREATE TABLE stage (
     ok                INTEGER,
     failed            INTEGER,
     cancelled         INTEGER,
-    not_started       INTEGER
+    not_started       INTEGER,
+    end_reason        TEXT,                -- number, data, duration, interrupted, ...
+    sound             INTEGER,             -- verdict: 1 sound, 0 not
+    verdict           TEXT,                -- JSON object: lists of sentences, reasons and remarks
+    trust             TEXT                 -- JSON object: what the run measured about itself (docs/json.md)
 );
 
 -- One row an exchange, in the order in which they were scored.
@@ -56,7 +60,7 @@ CREATE TABLE result (
     arrival             INTEGER NOT NULL, -- number of the request within the run, from 0
     request             TEXT,    -- body as sent, JSON; a BLOB if it is not UTF-8 text; NULL: none, or left out
     response_messages   TEXT,    -- JSON list of strings: the payload of each event (of a plain answer: its body)
-    text                TEXT,    -- the answer's text; several choices joined by a newline
+    text                TEXT,    -- the answer's text; several choices joined by a newline; a BLOB if it holds NUL or is no UTF-8
     bodies_left_out     INTEGER NOT NULL, -- 1: the three above are not stored
     success             INTEGER NOT NULL, -- 1 or 0; cancelled is 0 too, see outcome
     outcome             TEXT NOT NULL,    -- ok, http_4xx, truncated, cancelled, ...
@@ -81,6 +85,7 @@ CREATE TABLE result (
     text_events         INTEGER, -- events that carry text
     events              TEXT,    -- JSON object, see below; NULL if it or chunk_times passed 150 MB
     due_ns              INTEGER, -- the plan wanted it to leave
+    slot_wait_ns        INTEGER, -- open loop with a cap: how long after due_ns a slot became free
     started_ns          INTEGER, -- given to the HTTP library
     connected_ns        INTEGER, -- NULL on a kept connection
     tls_done_ns         INTEGER,
@@ -120,7 +125,8 @@ CREATE TABLE summary (
 
 -- About one row a second. Counts are totals since the start of the run: subtract the row before.
 CREATE TABLE interval (
-    t_s               REAL NOT NULL,    -- seconds since the start of the run
+    stage             INTEGER NOT NULL,
+    t_s               REAL NOT NULL,    -- seconds since the start of the stage
     started           INTEGER NOT NULL, -- requests
     ended             INTEGER NOT NULL, -- exchanges over
     scored            INTEGER NOT NULL, -- of them, looked at; the columns ok ... completion_tokens know these

@@ -198,20 +198,38 @@ static bool take_tick(void *self, const struct live *live, struct err *err)
 /* ---- the end ------------------------------------------------------------------------------------
  */
 
-static bool write_end(struct store *store, const struct report *report)
-{
-    bool steady = report->steady.facts.steady_start_ns != 0;
-    return begin(store) && (store->last_live.elapsed_s <= 0 || write_interval(store)) &&
-           rows_stage(&store->rows, &report->whole) &&
-           rows_summary(&store->rows, "whole", &report->whole) &&
-           (!steady || rows_summary(&store->rows, "steady", &report->steady)) &&
-           rows_end(&store->rows, report) && commit(store);
-}
-
-static bool take_end(void *self, const struct report *report, struct err *err)
+static bool take_stage_begin(void *self, uint32_t stage, const struct plan *plan, struct err *err)
 {
     struct store *store = self;
-    return (!store->broken && write_end(store, report)) || fail(store, err);
+    store->last_live = (struct live){0};
+    store->next_interval_s = 1;
+    bool ok = !store->broken && begin(store) && rows_stage_begin(&store->rows, stage, plan) &&
+              commit(store);
+    return ok || fail(store, err);
+}
+
+static bool write_stage(struct store *store, const struct report *report)
+{
+    bool steady = report->steady.facts.steady_start_ns != 0;
+    uint32_t stage = report->stage;
+    return begin(store) && (store->last_live.elapsed_s <= 0 || write_interval(store)) &&
+           rows_stage_end(&store->rows, report) &&
+           rows_summary(&store->rows, stage, "whole", &report->whole) &&
+           (!steady || rows_summary(&store->rows, stage, "steady", &report->steady)) &&
+           commit(store);
+}
+
+static bool take_stage_end(void *self, const struct report *report, struct err *err)
+{
+    struct store *store = self;
+    return (!store->broken && write_stage(store, report)) || fail(store, err);
+}
+
+static bool take_end(void *self, const struct reports *reports, struct err *err)
+{
+    struct store *store = self;
+    bool ok = !store->broken && begin(store) && rows_end(&store->rows, reports) && commit(store);
+    return ok || fail(store, err);
 }
 
 struct sink store_sink(struct store *store)
@@ -221,6 +239,8 @@ struct sink store_sink(struct store *store)
         .self = store,
         .sample = take_sample,
         .tick = take_tick,
+        .stage_begin = take_stage_begin,
+        .stage_end = take_stage_end,
         .end = take_end,
     };
 }

@@ -54,7 +54,15 @@ static void put_responses(struct row *row)
 
 static void put_answer(struct row *row)
 {
-    bind_text(&row->bind, row->bodies ? row->sample->text : NULL);
+    put_body(row, row->sample->text, row->sample->text_len);
+}
+
+static void put_slot_wait(struct row *row)
+{
+    if (row->exchange->capped)
+        bind_count(&row->bind, row->exchange->slot_wait_ns);
+    else
+        bind_text(&row->bind, NULL);
 }
 
 static void put_left_out(struct row *row)
@@ -249,6 +257,7 @@ static const struct column result_columns[] = {
     {.name = "text_events", .put = put_text_events},
     {.name = "events", .put = put_events},
     {.name = "due_ns", EXCHANGE_NS(due_ns)},
+    {.name = "slot_wait_ns", .put = put_slot_wait},
     {.name = "started_ns", EXCHANGE_NS(started_ns)},
     {.name = "connected_ns", EXCHANGE_NS(connected_ns)},
     {.name = "tls_done_ns", EXCHANGE_NS(tls_done_ns)},
@@ -293,10 +302,10 @@ static sqlite3_stmt *prepare_result(const struct rows *rows)
 bool rows_prepare(struct rows *rows)
 {
     rows->result = prepare_result(rows);
-    rows->interval =
-        prepare(rows, "INSERT INTO interval(t_s,started,ended,scored,ok,failed,cancelled,events,"
-                      "prompt_tokens,completion_tokens,reads,in_flight,draining) "
-                      "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)");
+    rows->interval = prepare(
+        rows, "INSERT INTO interval(stage,t_s,started,ended,scored,ok,failed,cancelled,events,"
+              "prompt_tokens,completion_tokens,reads,in_flight,draining) "
+              "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
     return rows->result && rows->interval;
 }
 
@@ -339,6 +348,7 @@ bool rows_result(const struct rows *rows, const struct sample *sample, bool with
 bool rows_interval(const struct rows *rows, const struct live *live)
 {
     struct bind bind = bind_begin(rows->interval, rows->secrets);
+    bind_integer(&bind, live->stage);
     bind_number(&bind, live->elapsed_s);
     bind_count(&bind, live->started);
     bind_count(&bind, live->ended);
@@ -363,11 +373,15 @@ static bool step_once(struct bind *bind)
     return ok;
 }
 
-/* A tree becomes the text of the next parameter. */
+/* A tree becomes the text of the next parameter. Its texts have their secrets hidden already; to
+ * hide them once more could spoil a number. */
 static void bind_tree(struct bind *bind, cJSON *tree)
 {
+    struct buf taken;
     char *text = cJSON_PrintUnformatted(tree);
-    bind_text(bind, text);
+    buf_init(&taken, SIZE_MAX);
+    buf_add_text(&taken, text);
+    bind_taken(bind, &taken);
     cJSON_free(text);
     cJSON_Delete(tree);
 }
@@ -404,18 +418,42 @@ bool rows_run(const struct rows *rows, const struct run_facts *facts)
     return step_once(&bind);
 }
 
-bool rows_stage(const struct rows *rows, const struct summary *whole)
+static const char *kind_of(const struct plan *plan)
 {
+    return plan->shape == PLAN_OPEN ? "open" : "closed";
+}
+
+bool rows_stage_begin(const struct rows *rows, uint32_t stage, const struct plan *plan)
+{
+    char label[64];
+    sqlite3_stmt *stmt =
+        prepare(rows, "INSERT INTO stage(id,label,kind,warmup,asked_concurrency,asked_rate) "
+                      "VALUES(?,?,?,?,?,?)");
+    if (!stmt)
+        return false;
+    bool slots = plan->shape == PLAN_CLOSED || plan->capped;
+    struct bind bind = bind_begin(stmt, rows->secrets);
+    bind_integer(&bind, stage);
+    bind_text(&bind, plan_label(plan, label, sizeof label));
+    bind_text(&bind, kind_of(plan));
+    bind_integer(&bind, plan->warmup);
+    bind_number(&bind, slots ? (double)plan->parallel : (double)NAN);
+    bind_number(&bind, plan->rate > 0 ? plan->rate : (double)NAN);
+    return step_once(&bind);
+}
+
+bool rows_stage_end(const struct rows *rows, const struct report *report)
+{
+    const struct summary *whole = &report->whole;
     const struct stage_facts *facts = &whole->facts;
     sqlite3_stmt *stmt =
-        prepare(rows, "INSERT INTO stage(id,label,kind,asked_concurrency,max_in_flight,"
-                      "window_start_ns,window_end_ns,drain_end_ns,last_start_ns,steady_start_ns,"
-                      "window_s,due,ok,failed,cancelled,not_started) "
-                      "VALUES(0,'main','closed',?,?,?,?,?,?,?,?,?,?,?,?,?)");
+        prepare(rows, "UPDATE stage SET max_in_flight=?,window_start_ns=?,window_end_ns=?,"
+                      "drain_end_ns=?,last_start_ns=?,steady_start_ns=?,window_s=?,due=?,ok=?,"
+                      "failed=?,cancelled=?,not_started=?,end_reason=?,sound=?,verdict=?,trust=? "
+                      "WHERE id=?");
     if (!stmt)
         return false;
     struct bind bind = bind_begin(stmt, rows->secrets);
-    bind_integer(&bind, facts->asked_concurrency);
     bind_integer(&bind, facts->max_in_flight);
     bind_ns(&bind, facts->window_start_ns);
     bind_ns(&bind, facts->window_end_ns);
@@ -428,11 +466,17 @@ bool rows_stage(const struct rows *rows, const struct summary *whole)
     bind_count(&bind, whole->failed);
     bind_count(&bind, whole->cancelled);
     bind_count(&bind, facts->not_started);
+    bind_text(&bind, run_end_name(report->end));
+    bind_integer(&bind, report->verdict.sound);
+    bind_tree(&bind, part_verdict(&report->verdict, rows->secrets));
+    bind_tree(&bind, part_trust(&report->trust));
+    bind_integer(&bind, report->stage);
     return step_once(&bind);
 }
 
 struct statistic_row {
     sqlite3_stmt *stmt;
+    uint32_t stage;
     const char *part, *metric;
     bool exact;
 };
@@ -443,7 +487,7 @@ static bool add_statistic(const struct statistic_row *row, const char *statistic
     if (!isfinite(value))
         return true;
     struct bind bind = bind_begin(row->stmt, NULL);
-    bind_integer(&bind, 0);
+    bind_integer(&bind, row->stage);
     bind_text(&bind, row->part);
     bind_text(&bind, row->metric);
     bind_text(&bind, statistic);
@@ -453,9 +497,9 @@ static bool add_statistic(const struct statistic_row *row, const char *statistic
 }
 
 static bool add_metric(const struct statistic_row *row, const struct summary_metric *metric,
-                       bool stage)
+                       bool one_number)
 {
-    if (stage)
+    if (one_number)
         return add_statistic(row, "value", metric->value[STAT_MEAN]);
     for (int i = 0; i < STATISTICS; i++)
         if (!add_statistic(row, statistic_name((enum statistic)i), metric->value[i]))
@@ -463,13 +507,15 @@ static bool add_metric(const struct statistic_row *row, const struct summary_met
     return true;
 }
 
-static bool add_felt(sqlite3_stmt *stmt, const char *metric, const struct summary_metric *felt)
+static bool add_felt(sqlite3_stmt *stmt, uint32_t stage, const char *metric,
+                     const struct summary_metric *felt)
 {
-    struct statistic_row row = {stmt, "felt", metric, felt->exact};
+    struct statistic_row row = {stmt, stage, "felt", metric, felt->exact};
     return !felt->present || add_metric(&row, felt, false);
 }
 
-bool rows_summary(const struct rows *rows, const char *part, const struct summary *summary)
+bool rows_summary(const struct rows *rows, uint32_t stage, const char *part,
+                  const struct summary *summary)
 {
     sqlite3_stmt *stmt =
         prepare(rows, "INSERT INTO summary(stage,part,metric,statistic,value,exact) "
@@ -477,38 +523,31 @@ bool rows_summary(const struct rows *rows, const char *part, const struct summar
     bool ok = stmt != NULL;
     for (size_t i = 0; ok && i < METRIC_COUNT; i++) {
         const struct summary_metric *metric = &summary->metric[i];
-        struct statistic_row row = {stmt, part, metric_at(i)->name, metric->exact};
+        struct statistic_row row = {stmt, stage, part, metric_at(i)->name, metric->exact};
         if (metric->present)
             ok = add_metric(&row, metric, i >= METRIC_SAMPLED);
     }
     if (ok && !summary->steady)
-        ok = add_felt(stmt, metric_at(METRIC_LATENCY)->name, &summary->felt_latency) &&
-             add_felt(stmt, metric_at(METRIC_TTFT)->name, &summary->felt_ttft);
+        ok = add_felt(stmt, stage, metric_at(METRIC_LATENCY)->name, &summary->felt_latency) &&
+             add_felt(stmt, stage, metric_at(METRIC_TTFT)->name, &summary->felt_ttft);
     sqlite3_finalize(stmt);
     return ok;
 }
 
-bool rows_end(const struct rows *rows, const struct report *report)
+bool rows_end(const struct rows *rows, const struct reports *reports)
 {
-    const struct run_facts *facts = report->facts;
+    const struct report *last = reports->count ? &reports->items[reports->count - 1] : NULL;
     uint64_t now_ns = clock_wall_ns();
-    sqlite3_stmt *stmt = prepare(
-        rows,
-        "UPDATE run SET ended=?,ended_unix=?,end_reason=?,stop_reason=?,interrupted=?,sound=?,"
-        "verdict=?,trust=?,api=?,dataset=?,data_source=?");
+    sqlite3_stmt *stmt =
+        prepare(rows, "UPDATE run SET ended=?,ended_unix=?,end_reason=?,stop_reason=?,"
+                      "interrupted=?");
     if (!stmt)
         return false;
     struct bind bind = bind_begin(stmt, rows->secrets);
     bind_iso_time(&bind, now_ns);
     bind_number(&bind, clock_seconds(now_ns));
-    bind_text(&bind, run_end_name(report->end));
-    bind_text(&bind, report->stop_reason);
-    bind_integer(&bind, report->interrupted);
-    bind_integer(&bind, report->verdict.sound);
-    bind_tree(&bind, part_verdict(&report->verdict, rows->secrets));
-    bind_tree(&bind, part_trust(&report->trust));
-    bind_text(&bind, facts->api);
-    bind_text(&bind, facts->dataset);
-    bind_text(&bind, facts->data_source);
+    bind_text(&bind, run_end_name(reports->end));
+    bind_text(&bind, last ? last->stop_reason : NULL);
+    bind_integer(&bind, reports->interrupted);
     return step_once(&bind);
 }

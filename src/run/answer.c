@@ -1,6 +1,7 @@
 #include "run/answer.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 
 #include "base/mem.h"
@@ -12,7 +13,7 @@
 
 /* ---- framing ---- */
 
-enum framing { FRAMING_BODY, FRAMING_SSE, FRAMING_NDJSON };
+enum framing { FRAMING_BODY, FRAMING_SSE, FRAMING_NDJSON, FRAMING_OWN };
 
 static const struct {
     const char *type; /* media type without parameters, or the API's word for it */
@@ -39,12 +40,14 @@ static bool framing_named(const char *name, size_t len, enum framing *framing)
     return false;
 }
 
-/* The Content-Type decides where it is known, then the API; an error status with an unknown type is
- * a plain body. */
+/* The script's own framing goes first; then the Content-Type decides where it is known, then the
+ * API; an error status with an unknown type is a plain body. */
 static enum framing framing_of(const struct exchange *exchange, const struct script_facts *facts)
 {
     enum framing framing = FRAMING_BODY;
     const char *type = exchange->content_type;
+    if (facts->has_frame && outcome_of_status(exchange->status) == OUTCOME_OK)
+        return FRAMING_OWN;
     if (type && framing_named(type, strcspn(type, "; \t"), &framing))
         return framing;
     if (facts->framing && outcome_of_status(exchange->status) == OUTCOME_OK)
@@ -77,6 +80,47 @@ static bool answer_ndjson_item(void *arg, const struct ndjson_item *item)
     return true;
 }
 
+static void answer_body(struct reading *reading)
+{
+    const struct buf *body = &reading->exchange->body;
+    reading->sample->streamed = false;
+    if (body->len)
+        reading_event(reading, buf_span(body), span_text("body"), body->len - 1);
+}
+
+static bool is_blank(struct span text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (!strchr(" \t\r\n", text.data[i]) || !text.data[i])
+            return false;
+    return true;
+}
+
+/* An answer in which the script finds no event at all is a plain one; what it leaves after the last
+ * is shown to it as the rest. */
+static void answer_frame_own(struct reading *reading)
+{
+    struct span body = buf_span(&reading->exchange->body);
+    size_t pos = 0, from = 0, to = 0, next = 0;
+    bool found = true;
+    struct err err;
+    while (found) {
+        if (!script_frame(reading->script, body, pos, &found, &from, &to, &next, &err)) {
+            reading_fault(reading, &err);
+            return;
+        }
+        if (!found)
+            break;
+        reading_event(reading, span_of(body.data + from, to - from), span_of("", 0), next - 1);
+        pos = next;
+    }
+    if (pos == 0)
+        answer_body(reading);
+    else if (!is_blank(span_of(body.data + pos, body.len - pos)))
+        reading_event(reading, span_of(body.data + pos, body.len - pos), span_text("rest"),
+                      body.len - 1);
+}
+
 static void answer_frame(struct reading *reading, enum framing framing)
 {
     const struct buf *body = &reading->exchange->body;
@@ -95,10 +139,8 @@ static void answer_frame(struct reading *reading, enum framing framing)
             ndjson_end(&ndjson, answer_ndjson_item, reading);
         ndjson_fini(&ndjson);
         break;
-    case FRAMING_BODY:
-        if (body->len)
-            reading_event(reading, buf_span(body), span_text("body"), body->len - 1);
-        break;
+    case FRAMING_OWN: answer_frame_own(reading); break;
+    case FRAMING_BODY: answer_body(reading); break;
     }
 }
 
@@ -110,14 +152,18 @@ static void sample_fail(struct sample *sample, enum outcome outcome, const char 
     sample->error = mem_text(sentence);
 }
 
+enum { ERROR_BYTES = 500 }; /* of what the server said, secrets hidden before the cut */
+
 static void answer_http_error(struct sample *sample, const struct reading *reading)
 {
     const struct exchange *exchange = sample->exchange;
     struct span said = reading->error ? span_text(reading->error) : buf_span(&exchange->body);
-    int len = (int)(said.len < 500 ? said.len : 500);
+    struct buf sentence;
+    buf_init(&sentence, 2 * ERROR_BYTES + 64);
+    buf_printf(&sentence, "HTTP %d%s", exchange->status, said.len ? ": " : "");
+    secrets_hide_cut(script_secrets(reading->script), said, ERROR_BYTES, &sentence);
     sample->outcome = outcome_of_status(exchange->status);
-    sample->error = mem_printf("HTTP %d%s%.*s", exchange->status, len ? ": " : "", len,
-                               said.data ? said.data : "");
+    sample->error = buf_take(&sentence);
 }
 
 /* The order is metrics.md's: what is missing first names the outcome, and a hook's error never
@@ -140,9 +186,11 @@ static void answer_judge(struct sample *sample, const struct reading *reading,
     else if (reading->unknown && !reading->understood)
         sample_fail(sample, OUTCOME_BAD_RESPONSE,
                     "the answer is not what the API script understands");
-    else if (sample->streamed && facts->end_marker.len && !reading->done && !*sample->finish_reason)
+    else if (sample->streamed && facts->ends && !reading->done && !*sample->finish_reason)
         sample_fail(sample, OUTCOME_TRUNCATED,
-                    "the answer ended with neither a finish reason nor its end marker");
+                    facts->end_marker.len
+                        ? "the answer ended with neither a finish reason nor its end marker"
+                        : "the answer ended without a finish reason");
     else if (facts->text && !sample->text_events)
         sample_fail(sample, OUTCOME_EMPTY, "the answer holds no text");
     else
@@ -179,7 +227,9 @@ static void answer_tokens(struct script *script, struct sample *sample, struct r
                                 span_of(request->body, request->body_len), &prompt, &completion,
                                 &err))
         sample->token_error = mem_text(err.text);
-    const struct usage *usage = &reading->usage;
+    /* An error in the hook leaves the tokens unknown, whatever else is known. */
+    const struct usage nothing = {TOKENS_UNKNOWN, TOKENS_UNKNOWN, TOKENS_UNKNOWN, TOKENS_UNKNOWN};
+    const struct usage *usage = sample->token_error ? &nothing : &reading->usage;
     count_tokens(prompt, usage->prompt, &sample->prompt_tokens, &sample->prompt_source);
     count_tokens(completion, usage->completion, &sample->completion_tokens,
                  &sample->completion_source);

@@ -19,7 +19,7 @@ static void sink_result(struct collector *collector, size_t i, bool ok, const st
     if (ok)
         return;
     collector->sink_broken[i] = true;
-    log_error(collector->line->log, "%s: %s (nothing more is written there)",
+    log_error(collector->config->log, "%s: %s (nothing more is written there)",
               collector->config->sinks[i].name, err->text);
 }
 
@@ -41,6 +41,37 @@ static void give_tick(struct collector *collector)
         struct err err;
         if (sink->tick && !collector->sink_broken[i])
             sink_result(collector, i, sink->tick(sink->self, &collector->live, &err), &err);
+    }
+}
+
+static void give_stage_begin(struct collector *collector, uint32_t stage)
+{
+    for (size_t i = 0; i < collector->config->sink_count; i++) {
+        const struct sink *sink = &collector->config->sinks[i];
+        struct err err;
+        if (sink->stage_begin && !collector->sink_broken[i])
+            sink_result(collector, i,
+                        sink->stage_begin(sink->self, stage, collector->line->plan, &err), &err);
+    }
+}
+
+void collector_stage_end(struct collector *collector, const struct report *report)
+{
+    for (size_t i = 0; i < collector->config->sink_count; i++) {
+        const struct sink *sink = &collector->config->sinks[i];
+        struct err err;
+        if (sink->stage_end && !collector->sink_broken[i])
+            sink_result(collector, i, sink->stage_end(sink->self, report, &err), &err);
+    }
+}
+
+void collector_end(struct collector *collector, const struct reports *reports)
+{
+    for (size_t i = 0; i < collector->config->sink_count; i++) {
+        const struct sink *sink = &collector->config->sinks[i];
+        struct err err;
+        if (sink->end && !collector->sink_broken[i])
+            sink_result(collector, i, sink->end(sink->self, reports, &err), &err);
     }
 }
 
@@ -118,6 +149,7 @@ static void note_facts(struct collector *collector, const struct sample *sample)
     const struct exchange *exchange = sample->exchange;
     if (exchange->end_ns > collector->last_end_ns)
         collector->last_end_ns = exchange->end_ns;
+    collector->delayed += exchange->request->delay_ns > 0;
     for (size_t i = 0; i < exchange->mark_count; i++)
         if (exchange->marks[i].kernel_ns)
             collector->marks_kernel++;
@@ -133,10 +165,13 @@ static void note_facts(struct collector *collector, const struct sample *sample)
 static void collect(void *arg)
 {
     struct collector *collector = arg;
+    if (!collector->line) /* a late wake between stages */
+        return;
     for (int i = 0; i < SAMPLES_A_TURN; i++) {
         struct sample *sample = queue_take_or_watch(collector->line->samples, &collector->waiter);
         if (!sample) {
-            if (queue_finished(collector->line->samples))
+            if (queue_finished(collector->line->samples) &&
+                atomic_load(&collector->line->composer_left))
                 loop_stop(collector->loop);
             return;
         }
@@ -151,27 +186,36 @@ static void collect(void *arg)
 static void tick(void *arg)
 {
     struct collector *collector = arg;
-    live_refresh(collector);
-    give_tick(collector);
     uint64_t now = clock_now_ns();
+    if (collector->line) {
+        live_refresh(collector);
+        give_tick(collector);
+    } else if (now >= collector->rest_until_ns) {
+        loop_stop(collector->loop);
+        return;
+    }
     while (collector->next_tick_ns <= now)
         collector->next_tick_ns += TICK_NS;
     alarm_set(collector->tick, collector->next_tick_ns);
 }
 
-/* First drains, second cancels, third keeps what is stored and leaves. */
+/* First drains, second cancels, third keeps what is stored and leaves. Between stages there is
+ * nothing to drain. */
 static void interrupted(void *arg, int signo)
 {
     struct collector *collector = arg;
     struct line *line = collector->line;
+    struct log *log = collector->config->log;
     collector->interrupts++;
-    if (collector->interrupts == 1) {
-        log_info(line->log,
+    if (!line) {
+        loop_stop(collector->loop);
+    } else if (collector->interrupts == 1) {
+        log_info(log,
                  "%s: no more requests are started; waiting for %u in flight (again: cancel them)",
                  signo == SIGINT ? "interrupted" : "told to stop", atomic_load(&line->in_flight));
         line_stop(line, RUN_END_INTERRUPTED, clock_now_ns());
     } else if (collector->interrupts == 2) {
-        log_info(line->log, "cancelling what is in flight (again: leave at once)");
+        log_info(log, "cancelling what is in flight (again: leave at once)");
         line_cancel(line);
     } else if (collector->config->abandon) {
         collector->config->abandon(collector->config->arg);
@@ -180,14 +224,10 @@ static void interrupted(void *arg, int signo)
 
 /* ---- life ---- */
 
-bool collector_init(struct collector *collector, struct line *line, struct run_config *config,
-                    struct err *err)
+bool collector_init(struct collector *collector, struct run_config *config, struct err *err)
 {
-    *collector = (struct collector){.line = line, .config = config, .ttft = hist_new()};
+    *collector = (struct collector){.config = config, .ttft = hist_new()};
     collector->sink_broken = mem_zero(config->sink_count, sizeof *collector->sink_broken);
-    collector->live.asked = line->plan->number;
-    collector->live.duration_s = clock_seconds(line->plan->duration_ns);
-    collector->live.parallel = line->plan->parallel;
     if (!(collector->loop = loop_new(err)) ||
         !(collector->signals = signals_new(collector->loop, interrupted, collector, err)) ||
         !(collector->tick = alarm_new(collector->loop, tick, collector, err))) {
@@ -199,15 +239,77 @@ bool collector_init(struct collector *collector, struct line *line, struct run_c
     return true;
 }
 
-void collector_run(struct collector *collector)
+static void forget_stage(struct collector *collector)
 {
-    line_step_back();
+    hist_free(collector->ttft);
+    collector->ttft = hist_new();
+    collector->live = (struct live){0};
+    collector->ttft_sum = collector->latency_sum = collector->gap_sum = 0;
+    collector->ttft_count = collector->latency_count = collector->gap_count = 0;
+    collector->last_end_ns = collector->delayed = collector->marks_kernel = collector->marks_user =
+        0;
+    for (size_t i = 0; i < OUTCOME_COUNT; i++) {
+        free(collector->first_error[i]);
+        collector->first_error[i] = NULL;
+    }
+}
+
+void collector_begin(struct collector *collector, struct line *line, uint32_t stage,
+                     uint64_t (*reads)(void *arg), void *reads_arg)
+{
+    struct live *live = &collector->live;
+    forget_stage(collector);
+    collector->line = line;
+    line->main = (struct line_listener){.wake = loop_wake, .arg = collector->loop};
+    collector->reads = reads;
+    collector->reads_arg = reads_arg;
+    live->asked = line->plan->number;
+    live->duration_s = clock_seconds(line->plan->duration_ns);
+    live->parallel = line->plan->shape == PLAN_CLOSED ? line->plan->parallel : 0;
+    live->stage = stage;
+    live->stages = (uint32_t)collector->config->plan_count;
+    plan_label(line->plan, live->label, sizeof live->label);
+    give_stage_begin(collector, stage);
+    if (collector->interrupts) /* it came while the stage was set up */
+        line_stop(line, RUN_END_INTERRUPTED, clock_now_ns());
+}
+
+static void start_ticking(struct collector *collector)
+{
     collector->next_tick_ns = clock_now_ns() + TICK_NS;
     alarm_set(collector->tick, collector->next_tick_ns);
+}
+
+void collector_run(struct collector *collector)
+{
+    start_ticking(collector);
     loop_wake(collector->loop);
     loop_run(collector->loop);
     live_refresh(collector);
     give_tick(collector);
+}
+
+uint64_t collector_broken_sinks(const struct collector *collector)
+{
+    uint64_t broken = 0;
+    for (size_t i = 0; i < collector->config->sink_count; i++)
+        broken += collector->sink_broken[i];
+    return broken;
+}
+
+void collector_leave(struct collector *collector)
+{
+    if (collector->line)
+        queue_unwatch(collector->line->samples, &collector->waiter);
+    collector->line = NULL;
+}
+
+bool collector_rest(struct collector *collector, uint64_t rest_ns)
+{
+    collector->rest_until_ns = clock_now_ns() + rest_ns;
+    start_ticking(collector);
+    loop_run(collector->loop);
+    return !collector->interrupts;
 }
 
 void collector_fini(struct collector *collector)

@@ -8,7 +8,7 @@
 #include "run/run.h"
 
 struct collector {
-    struct line *line;
+    struct line *line; /* of the stage under way; NULL = none is */
     struct run_config *config;
     struct loop *loop;
     struct signals *signals;
@@ -17,6 +17,7 @@ struct collector {
     struct queue_waiter waiter;
     bool *sink_broken; /* one a sink: it failed once, was named, and gets nothing more */
     unsigned interrupts;
+    uint64_t rest_until_ns;
     uint64_t (*reads)(void *arg); /* of all workers so far */
     void *reads_arg;
 
@@ -26,10 +27,21 @@ struct collector {
     double ttft_sum, latency_sum, gap_sum;
     uint64_t ttft_count, latency_count, gap_count;
     uint64_t last_end_ns, marks_kernel, marks_user;
+    uint64_t delayed;                 /* requests with think time before them */
     char *first_error[OUTCOME_COUNT]; /* owned */
 };
 
-bool collector_init(struct collector *collector, struct line *line, struct run_config *config,
-                    struct err *err);
+bool collector_init(struct collector *collector, struct run_config *config, struct err *err);
+/* A stage begins: its line, its number in the run, and where its reads are counted. */
+void collector_begin(struct collector *collector, struct line *line, uint32_t stage,
+                     uint64_t (*reads)(void *arg), void *reads_arg);
 void collector_run(struct collector *collector); /* until the samples are at their end */
+void collector_stage_end(struct collector *collector,
+                         const struct report *report); /* tells the sinks */
+uint64_t collector_broken_sinks(const struct collector *collector);
+void collector_leave(struct collector *collector); /* the line goes away */
+bool collector_rest(struct collector *collector,
+                    uint64_t rest_ns); /* false: interrupted meanwhile */
+void collector_end(struct collector *collector,
+                   const struct reports *reports); /* tells the sinks */
 void collector_fini(struct collector *collector);

@@ -5,10 +5,14 @@
 #include "script/script.h"
 
 /* Puts one request on the line; false when the line no longer takes any. */
-static bool composer_give(struct composer *composer, struct request *request)
+static bool composer_give(struct composer *composer, struct plan_walk *walk,
+                          struct request *request)
 {
     struct line *line = composer->line;
-    request->due_offset_ns = plan_due_ns(line->plan, request->index);
+    request->due_offset_ns = plan_walk_next_ns(walk);
+    /* Few but large requests may fill the queue before as many are ready as were wanted. */
+    if (queue_bytes(line->ready) + request_bytes(request) > line->ready_limit)
+        line_release(line);
     if (!queue_put(line->ready, request, request_bytes(request))) {
         request_free(request);
         return false;
@@ -19,43 +23,57 @@ static bool composer_give(struct composer *composer, struct request *request)
     return true;
 }
 
-static void composer_fail(struct composer *composer, const struct err *err)
+static bool composer_fail(struct composer *composer, const struct err *err)
 {
     composer->failure = mem_text(err->text);
     log_error(composer->line->log, "%s", err->text);
-    line_stop(composer->line, RUN_END_SCRIPT_ERRORS, clock_now_ns());
+    line_stop(composer->line, RUN_END_DATA_FAILED, clock_now_ns());
+    return false;
 }
 
-/* The data is at its end: true when it starts again. */
-static bool composer_cycle(struct composer *composer, uint64_t at_last_cycle)
+static bool composer_rewind(struct composer *composer)
 {
     struct err err;
-    if (!composer->line->plan->cycles || composer->composed == at_last_cycle)
+    composer->data_ended = false;
+    if (!composer->line->plan->one_prompt)
+        atomic_fetch_add(&composer->line->data_cycles, 1);
+    return script_rewind(composer->script, &err) || composer_fail(composer, &err);
+}
+
+/* The data is at its end: true when it starts again. A round without a single prompt ends it for
+ * good. */
+static bool composer_cycle(struct composer *composer, uint64_t *at_last_cycle)
+{
+    bool untouched = composer->composed == 0; /* the stage before took the last prompt */
+    composer->data_ended = true;
+    if (composer->composed == *at_last_cycle || !(composer->line->plan->cycles || untouched))
         return false;
-    if (!script_rewind(composer->script, &err)) {
-        composer_fail(composer, &err);
-        return false;
-    }
-    atomic_fetch_add(&composer->line->data_cycles, 1);
-    return true;
+    *at_last_cycle = composer->composed;
+    return composer_rewind(composer);
 }
 
 static void composer_walk(struct composer *composer)
 {
     const struct plan *plan = composer->line->plan;
-    uint64_t at_last_cycle = 0;
+    uint64_t at_last_cycle = UINT64_MAX;
+    struct plan_walk walk;
+    plan_walk_begin(&walk, plan);
+    bool again = composer->data_ended || (plan->same_prompts && composer->first > 0);
+    if (again && !composer_rewind(composer))
+        return;
     while (!line_stopped(composer->line) && (!plan->number || composer->composed < plan->number)) {
         struct request *request = NULL;
         struct err err;
-        switch (script_next(composer->script, composer->composed, 0, &request, &err)) {
+        script_refresh(composer->script);
+        switch (script_next(composer->script, composer->first + composer->composed, composer->stage,
+                            &request, &err)) {
         case SCRIPT_STEP_OK:
-            if (!composer_give(composer, request))
+            if (!composer_give(composer, &walk, request))
                 return;
             break;
         case SCRIPT_STEP_END:
-            if (!composer_cycle(composer, at_last_cycle))
+            if (!composer_cycle(composer, &at_last_cycle))
                 return;
-            at_last_cycle = composer->composed;
             break;
         case SCRIPT_STEP_FAILED: composer_fail(composer, &err); return;
         }
@@ -68,5 +86,7 @@ void *composer_run(void *arg)
     composer_walk(composer);
     queue_close(composer->line->ready);
     line_release(composer->line); /* fewer requests than the queue holds */
+    atomic_store(&composer->line->composer_left, true);
+    composer->line->main.wake(composer->line->main.arg);
     return NULL;
 }

@@ -7,10 +7,13 @@
 struct script;
 
 struct composer {
-    struct line *line;
+    struct line *line;     /* of this stage */
     struct script *script; /* used by this thread alone while it runs */
-    uint64_t composed;
-    char *failure; /* why the data ended early; owned, NULL = it did not */
+    uint32_t stage;
+    uint64_t first;    /* arrival number of this stage's first request */
+    uint64_t composed; /* in this stage */
+    bool data_ended;   /* the next stage has to start the data again */
+    char *failure;     /* why the data ended early; owned, NULL = it did not */
 };
 
 void *

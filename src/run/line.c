@@ -18,10 +18,12 @@ void line_release(struct line *line)
         line_wake_all(line);
 }
 
-uint64_t line_deadline_ns(const struct line *line)
+uint64_t line_deadline_ns(struct line *line)
 {
     uint64_t start_ns = atomic_load(&line->start_ns);
-    return line->plan->duration_ns && start_ns ? start_ns + line->plan->duration_ns : UINT64_MAX;
+    if (!line->plan->duration_ns || !start_ns || queue_finished(line->ready))
+        return UINT64_MAX;
+    return start_ns + line->plan->duration_ns;
 }
 
 void line_stop(struct line *line, enum run_end end, uint64_t at_ns)
@@ -75,7 +77,7 @@ void line_started(struct line *line, uint64_t started_ns)
 {
     uint32_t now = atomic_fetch_add(&line->in_flight, 1) + 1;
     raise_to(&line->max_in_flight, now);
-    if (now == line->plan->parallel)
+    if (now == line->plan->parallel && line->plan->shape == PLAN_CLOSED)
         earliest(&line->steady_start_ns, started_ns);
     earliest(&line->first_start_ns, started_ns);
     latest(&line->last_start_ns, started_ns);
@@ -90,8 +92,9 @@ void line_ended(struct line *line)
 
 void line_step_back(void)
 {
-    enum { NICE = 10 };
+    enum { NICE = 10, NICEST = 19 };
+    int nice = getpriority(PRIO_PROCESS, (id_t)gettid()) + NICE;
     /* Linux keeps the nice value by thread. A refusal only costs precision, which loop lag shows.
      */
-    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), nice < NICEST ? nice : NICEST);
 }

@@ -28,6 +28,8 @@ struct line {
     struct queue *ready;             /* struct request, made by the composer */
     struct queue *finished;          /* struct exchange, ended by a worker */
     struct queue *samples;           /* struct sample, made by a scorer */
+    size_t ready_limit;              /* bytes that `ready` takes */
+    struct line_listener main;       /* hears when the composer has left */
     struct line_listener *listeners; /* set before any thread starts */
     size_t listener_count;
 
@@ -40,6 +42,7 @@ struct line {
     _Atomic uint64_t started, ended;           /* workers */
     _Atomic uint64_t first_start_ns, last_start_ns, steady_start_ns;
     _Atomic uint64_t not_started;     /* due before the stop, never started: workers, as they end */
+    _Atomic bool composer_left;       /* composer: its thread is about to end */
     _Atomic uint64_t data_cycles;     /* composer */
     _Atomic uint64_t script_errors;   /* scorers */
     _Atomic uint64_t bodies_left_out; /* scorers */
@@ -48,9 +51,9 @@ struct line {
 
 /* Lets the workers start: the first requests are ready. Only the first call counts. */
 void line_release(struct line *line);
-/* The moment at which this run stops by its duration; UINT64_MAX = it does not, or has not begun.
- */
-uint64_t line_deadline_ns(const struct line *line);
+/* The moment at which this stage stops by its duration; UINT64_MAX = it does not, has not begun, or
+ * has nothing more to start. */
+uint64_t line_deadline_ns(struct line *line);
 /* Starting stops as of `at_ns` (no later than the deadline); only the first call counts and names
  * the end. Wakes everybody. Thread-safe. */
 void line_stop(struct line *line, enum run_end end, uint64_t at_ns);

@@ -20,7 +20,7 @@ void reading_begin(struct reading *reading)
 {
     struct err err;
     if (!script_answer_begin(reading->script, reading->exchange, &err))
-        reading->script_error = mem_text(err.text);
+        reading_fault(reading, &err);
 }
 
 void reading_fini(struct reading *reading)
@@ -37,6 +37,12 @@ void reading_fini(struct reading *reading)
     free(reading->stored);
     free(reading->error);
     free(reading->script_error);
+}
+
+void reading_fault(struct reading *reading, const struct err *err)
+{
+    if (!reading->script_error)
+        reading->script_error = mem_text(err->text);
 }
 
 /* ---- payloads ---- */
@@ -110,13 +116,13 @@ static char kind_of(const struct delta *delta)
     return EVENT_OPENING;
 }
 
-static void note_times(struct sample *sample, const struct event *event)
+static void note_times(struct sample *sample, const struct event *event, bool opening)
 {
     bool text = event_has_text(event);
     sample->text_events += text;
     if (!sample->streamed)
         return; /* a plain answer arrives as one: it has no first token */
-    if (!sample->first_chunk_ns && (text || event->kind == EVENT_OPENING))
+    if (!sample->first_chunk_ns && (text || opening || event->kind == EVENT_OPENING))
         sample->first_chunk_ns = event->time_ns;
     if (!text)
         return;
@@ -135,7 +141,7 @@ static void later(int64_t *known, int64_t said)
 
 static struct choice *choice_at(struct reading *reading, int64_t index)
 {
-    size_t at = index < READING_CHOICES ? (size_t)index : READING_CHOICES - 1;
+    size_t at = (size_t)index;
     if (at >= reading->choice_count) {
         reading->choices = mem_resize(reading->choices, at + 1, sizeof *reading->choices);
         for (; reading->choice_count <= at; reading->choice_count++) {
@@ -157,18 +163,30 @@ static void note_text(struct reading *reading, const struct delta *delta)
     buf_add_span(&choice->reasoning, delta->reasoning);
 }
 
+/* An error as one C string: a NUL in it would hide the rest. */
+static char *sentence_of(struct span error)
+{
+    char *sentence = mem_copy(error.data, error.len);
+    for (size_t i = 0; i < error.len; i++)
+        if (!sentence[i])
+            sentence[i] = ' ';
+    return sentence;
+}
+
 static void note_delta(struct reading *reading, const struct delta *delta)
 {
     struct sample *sample = reading->sample;
     note_text(reading, delta);
     if (delta->error.data && !reading->error)
-        reading->error = mem_copy(delta->error.data, delta->error.len);
+        reading->error = sentence_of(delta->error);
     if (delta->finish.len) {
         size_t len = delta->finish.len < sizeof sample->finish_reason - 1
                          ? delta->finish.len
                          : sizeof sample->finish_reason - 1;
         memcpy(sample->finish_reason, delta->finish.data, len);
         sample->finish_reason[len] = '\0';
+        if (len < delta->finish.len)
+            err_mark_cut(sample->finish_reason, sizeof sample->finish_reason);
     }
     if (delta->has_usage) {
         later(&reading->usage.prompt, delta->usage.prompt);
@@ -179,6 +197,62 @@ static void note_delta(struct reading *reading, const struct delta *delta)
     reading->done = reading->done || delta->done;
 }
 
+/* What an event record can hold; more is a fault that is named, not a number that is cut. */
+static bool within_bounds(const struct delta *delta, struct err *err)
+{
+    if (delta->index >= READING_CHOICES)
+        return err_set(err, "read_event: index %lld: choices are kept apart up to %d",
+                       (long long)delta->index, READING_CHOICES - 1);
+    if (delta->tokens != TOKENS_UNKNOWN && delta->tokens > TOKENS_MOST)
+        return err_set(err, "read_event: tokens %lld: an event carries at most %d",
+                       (long long)delta->tokens, TOKENS_MOST);
+    return true;
+}
+
+/* What the event's choices carry together decides its kind. */
+static void join(struct delta *all, const struct delta *delta)
+{
+    struct span *const into[] = {&all->content, &all->refusal, &all->tool, &all->reasoning,
+                                 &all->error};
+    const struct span from[] = {delta->content, delta->refusal, delta->tool, delta->reasoning,
+                                delta->error};
+    for (size_t i = 0; i < sizeof from / sizeof *from; i++)
+        if (!into[i]->data)
+            *into[i] = from[i];
+    all->has_usage = all->has_usage || delta->has_usage;
+    all->done = all->done || delta->done;
+}
+
+/* Of a choice with text of unknown count one is taken, as of an event. */
+static int64_t tokens_of(const struct delta *delta)
+{
+    bool text =
+        delta->content.data || delta->refusal.data || delta->tool.data || delta->reasoning.data;
+    return delta->tokens != TOKENS_UNKNOWN ? delta->tokens : text;
+}
+
+/* The event's further choices. */
+static void note_more(struct reading *reading, struct event *event, struct delta *all)
+{
+    struct err err;
+    all->tokens = tokens_of(all);
+    for (size_t i = 1; i <= all->more; i++) {
+        struct delta delta;
+        if (!script_read_more(reading->script, i, &delta, &err) || !within_bounds(&delta, &err)) {
+            reading_fault(reading, &err);
+            return;
+        }
+        all->tokens += tokens_of(&delta);
+        note_delta(reading, &delta);
+        join(all, &delta);
+    }
+    event->kind = kind_of(all);
+    if (within_bounds(all, &err))
+        event->tokens = (uint32_t)all->tokens;
+    else
+        reading_fault(reading, &err);
+}
+
 void reading_event(struct reading *reading, struct span data, struct span name, uint64_t last_byte)
 {
     struct event *event = event_new(reading, data.len, last_byte);
@@ -187,11 +261,16 @@ void reading_event(struct reading *reading, struct span data, struct span name, 
     struct span kept = keep(reading, data);
     append(&reading->stored, &reading->stored_count, &reading->stored_cap, kept);
     if (!reading->script_error && !script_read_event(reading->script, data, name, &delta, &err))
-        reading->script_error = mem_text(err.text);
+        reading_fault(reading, &err);
     if (!delta.done)
         append(&reading->payloads, &reading->payload_count, &reading->payload_cap, kept);
     if (!delta.understood) {
         reading->unknown++;
+        return;
+    }
+    if (!within_bounds(&delta, &err)) {
+        reading->unknown++;
+        reading_fault(reading, &err);
         return;
     }
     reading->understood++;
@@ -199,7 +278,9 @@ void reading_event(struct reading *reading, struct span data, struct span name, 
     event->index = (uint32_t)delta.index;
     event->tokens = delta.tokens == TOKENS_UNKNOWN ? 0 : (uint32_t)delta.tokens;
     note_delta(reading, &delta);
-    note_times(reading->sample, event);
+    if (delta.more)
+        note_more(reading, event, &delta);
+    note_times(reading->sample, event, delta.opening);
 }
 
 void reading_ping(struct reading *reading, struct span data, uint64_t last_byte)
@@ -231,7 +312,7 @@ static void count_data_events(struct sample *sample)
             sample->events[i].kind != EVENT_PING && sample->events[i].kind != EVENT_DONE;
 }
 
-static char *joined_text(struct reading *reading)
+static char *joined_text(struct reading *reading, size_t *len)
 {
     struct buf out;
     buf_init(&out, SIZE_MAX / 2);
@@ -240,6 +321,7 @@ static char *joined_text(struct reading *reading)
             buf_add_char(&out, '\n');
         buf_add_span(&out, buf_span(&reading->choices[i].content));
     }
+    *len = out.len;
     return reading->choice_count ? buf_take(&out) : NULL;
 }
 
@@ -251,5 +333,5 @@ void reading_finish(struct reading *reading)
     for (size_t i = 0; i < reading->choice_count; i++)
         sample->text_chars += utf8_count(buf_span(&reading->choices[i].content)) +
                               utf8_count(buf_span(&reading->choices[i].reasoning));
-    sample->text = joined_text(reading);
+    sample->text = joined_text(reading, &sample->text_len);
 }

@@ -6,8 +6,9 @@
 #include "script/script.h"
 
 enum {
-    READING_CHOICES = 128
-}; /* choices whose text is kept apart; later ones share the last place */
+    READING_CHOICES = 128, /* choices whose text is kept apart */
+    TOKENS_MOST = 1000000, /* that one event may carry */
+};
 
 struct choice {
     struct buf content, reasoning;
@@ -40,6 +41,7 @@ struct reading {
 void reading_init(struct reading *reading, struct script *script, struct sample *sample);
 void reading_begin(struct reading *reading);
 void reading_event(struct reading *reading, struct span data, struct span name, uint64_t last_byte);
+void reading_fault(struct reading *reading, const struct err *err); /* a hook failed */
 void reading_ping(struct reading *reading, struct span data, uint64_t last_byte);
 void reading_finish(struct reading *reading); /* what can only be said when all events are known */
 void reading_fini(struct reading *reading);

@@ -15,24 +15,26 @@
 
 struct run_config {
     const struct run_spec *spec;
-    struct plan plan;
+    const struct plan *plans; /* the stages, warm-up included; borrowed */
+    size_t plan_count;
     struct script_config script; /* role is set by the line itself */
     struct http_config http;     /* end_marker and connections are set by the line */
     struct log *log;
     const struct sink *sinks;
     size_t sink_count;
-    unsigned scorers; /* threads that score; 0 = as many as workers */
     struct run_facts
         *facts; /* api and dataset are filled in once the scripts are loaded, before `ready` */
     /* Called when the scripts are loaded and nothing has been sent: opens the database, probes the
      * target. */
     bool (*ready)(void *arg, const struct script_facts *facts, struct http_config *http,
                   struct err *err);
+    /* A summarised stage has ended: prints its report. May be NULL. */
+    void (*stage_done)(void *arg, const struct report *report);
     /* A third interrupt: keeps what is stored and does not come back. May be NULL. */
     void (*abandon)(void *arg);
     void *arg;
 };
 
-/* False: it could not start (script, data, target); nothing was sent. True: `report` is filled,
+/* False: it could not start (script, data, target); nothing was sent. True: `reports` are filled,
  * however it ended. */
-bool run_execute(struct run_config *config, struct report *report, struct err *err) MUST_CHECK;
+bool run_execute(struct run_config *config, struct reports *reports, struct err *err) MUST_CHECK;

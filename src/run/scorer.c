@@ -9,7 +9,7 @@
  * late, and this exchange may have ended in that moment. */
 static uint64_t scorer_stop_ns(struct line *line, const struct exchange *exchange)
 {
-    uint64_t stop_ns = atomic_load(&line->stop_ns), deadline_ns = line_deadline_ns(line);
+    uint64_t deadline_ns = line_deadline_ns(line), stop_ns = atomic_load(&line->stop_ns);
     return !stop_ns && exchange->end_ns > deadline_ns ? deadline_ns : stop_ns;
 }
 

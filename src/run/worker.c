@@ -8,8 +8,10 @@
 #include "run/waiting.h"
 
 enum {
-    STARTS_A_TURN = 64, /* then the loop gets a turn, so that a burst does not delay reads */
+    PAUSE_DOUBLINGS = 7, /* from the least pause to the longest */
+    STARTS_A_TURN = 64,  /* then the loop gets a turn, so that a burst does not delay reads */
 };
+static const uint64_t PAUSE_LEAST_NS = 10 * NS_PER_MS, PAUSE_MOST_NS = NS_PER_S;
 static const uint64_t HOLD_RETRY_NS = NS_PER_MS;      /* how soon a held start looks again */
 static const size_t MEMORY_CEILING = (size_t)2 << 30; /* bytes waiting to be scored */
 
@@ -25,7 +27,9 @@ struct worker {
 
     uint64_t *free_since; /* ring: the moments at which slots became free, oldest first */
     size_t slots, free_first, free_count;
-    struct waiting waiting; /* taken from the queue, not due yet; each holds a slot */
+    struct waiting waiting; /* closed loop: taken from the queue, not due yet; each holds a slot */
+    struct request *next;   /* open loop: taken from the queue, not started yet */
+    unsigned connects_failed; /* in a row */
     bool begun, holding, cancelling;
     bool starving; /* the oldest free slot found no request ready */
 
@@ -35,14 +39,23 @@ struct worker {
 
 /* ---- slots ---- */
 
+static uint64_t *slot_at(struct worker *worker, size_t place)
+{
+    return &worker->free_since[(worker->free_first + place) % worker->slots];
+}
+
+/* Keeps the order: during a ramp-up slots that come into being later stand behind. */
 static void slot_free(struct worker *worker, uint64_t at_ns)
 {
-    worker->free_since[(worker->free_first + worker->free_count++) % worker->slots] = at_ns;
+    size_t place = worker->free_count++;
+    for (; place > 0 && *slot_at(worker, place - 1) > at_ns; place--)
+        *slot_at(worker, place) = *slot_at(worker, place - 1);
+    *slot_at(worker, place) = at_ns;
 }
 
 static uint64_t slot_take(struct worker *worker)
 {
-    uint64_t since = worker->free_since[worker->free_first];
+    uint64_t since = *slot_at(worker, 0);
     worker->free_first = (worker->free_first + 1) % worker->slots;
     worker->free_count--;
     return since;
@@ -72,23 +85,46 @@ static void worker_broken(struct worker *worker, struct exchange *exchange, enum
 
 static void worker_turn(struct worker *worker);
 
+static bool never_connected(const struct exchange *exchange)
+{
+    return exchange->finish == FINISH_BROKEN &&
+           (exchange->fault == OUTCOME_CONNECT_FAILED || exchange->fault == OUTCOME_TLS_FAILED);
+}
+
+/* A dead server refuses thousands of connections a second: each failure in a row keeps its slot
+ * back for twice as long, up to a second, so that the data is not burnt in a moment. */
+static uint64_t worker_pause_ns(struct worker *worker, const struct exchange *exchange)
+{
+    if (!never_connected(exchange)) {
+        if (exchange->status)
+            worker->connects_failed = 0;
+        return 0;
+    }
+    uint64_t rounds = worker->connects_failed++ / worker->slots;
+    worker->facts.paused++;
+    return rounds < PAUSE_DOUBLINGS ? PAUSE_LEAST_NS << rounds : PAUSE_MOST_NS;
+}
+
 static void worker_ended(void *arg, struct exchange *exchange)
 {
     struct worker *worker = arg;
     line_ended(worker->line);
-    slot_free(worker, exchange->end_ns);
+    slot_free(worker, exchange->end_ns + worker_pause_ns(worker, exchange));
     worker_hand_on(worker, exchange);
     worker_turn(worker);
 }
 
 /* ---- starting ---- */
 
-static void worker_start(struct worker *worker, struct request *request, uint64_t due_ns)
+static void worker_start(struct worker *worker, struct request *request, uint64_t due_ns,
+                         uint64_t slot_wait_ns)
 {
     struct exchange *exchange = exchange_new(request, worker->body_limit);
     struct err err;
     exchange->worker = worker->number;
     exchange->due_ns = due_ns;
+    exchange->capped = worker->line->plan->shape == PLAN_OPEN && worker->line->plan->capped;
+    exchange->slot_wait_ns = exchange->capped ? slot_wait_ns : 0;
     if (request->fault) {
         worker_broken(worker, exchange, OUTCOME_SCRIPT_ERROR, request->fault);
         return;
@@ -102,21 +138,29 @@ static void worker_start(struct worker *worker, struct request *request, uint64_
     worker_broken(worker, exchange, OUTCOME_CONNECT_FAILED, err.text);
 }
 
+/* Time that passed because no request was ready. */
+static void worker_starved(struct worker *worker, uint64_t since_ns, uint64_t now)
+{
+    if (!worker->starving)
+        return;
+    worker->starving = false;
+    if (now <= since_ns)
+        return;
+    worker->facts.starved++;
+    worker->facts.starved_ns += now - since_ns;
+}
+
 /* A free slot has got its request: start it, or let it wait for its time. */
 static void worker_place(struct worker *worker, struct request *request)
 {
     uint64_t since = slot_take(worker);
     uint64_t due_ns = since + request->delay_ns;
     uint64_t now = clock_now_ns();
-    if (worker->starving) {
-        worker->starving = false;
-        worker->facts.starved++;
-        worker->facts.starved_ns += now > since ? now - since : 0;
-    }
+    worker_starved(worker, since, now);
     if (due_ns > now)
         waiting_add(&worker->waiting, due_ns, request);
     else
-        worker_start(worker, request, due_ns);
+        worker_start(worker, request, due_ns, 0);
 }
 
 /* Scorers or the database are behind: a closed loop starts fewer requests. */
@@ -129,32 +173,87 @@ static bool worker_held(struct worker *worker)
     return over;
 }
 
-/* Starts what is due. True when there may be more to start at once. */
-static bool worker_start_due(struct worker *worker)
+static struct request *worker_draw(struct worker *worker)
+{
+    struct queue *ready = worker->line->ready;
+    struct request *request = queue_take_or_watch(ready, &worker->waiter);
+    if (!request)
+        worker->starving = !queue_finished(ready);
+    return request;
+}
+
+static bool slot_is_free(struct worker *worker)
+{
+    return worker->free_count && *slot_at(worker, 0) <= clock_now_ns();
+}
+
+/* Closed loop: what has waited for its time, then a request for each free slot. */
+static bool worker_start_closed(struct worker *worker)
 {
     unsigned starts = 0;
     while (worker->waiting.count && waiting_next_ns(&worker->waiting) <= clock_now_ns()) {
         if (starts++ == STARTS_A_TURN)
             return true;
         struct waiting_entry next = waiting_pop(&worker->waiting);
-        worker_start(worker, next.request, next.due_ns);
+        worker_start(worker, next.request, next.due_ns, 0);
     }
-    while (worker->free_count && !worker_held(worker)) {
+    while (slot_is_free(worker) && !worker_held(worker)) {
         if (starts++ == STARTS_A_TURN)
             return true;
-        struct request *request = queue_take_or_watch(worker->line->ready, &worker->waiter);
-        if (!request) {
-            worker->starving = !queue_finished(worker->line->ready);
+        struct request *request = worker_draw(worker);
+        if (!request)
             return false;
-        }
         worker_place(worker, request);
     }
     return false;
 }
 
+static uint64_t next_due_ns(const struct worker *worker)
+{
+    return atomic_load(&worker->line->start_ns) + worker->next->due_offset_ns;
+}
+
+/* Open loop: draws one request at a time, and only with a free slot for it, so that no worker keeps
+ * one back that another could start. */
+static bool worker_start_open(struct worker *worker)
+{
+    unsigned starts = 0;
+    while (worker->next || (slot_is_free(worker) && !worker_held(worker))) {
+        if (!worker->next && !(worker->next = worker_draw(worker)))
+            return false;
+        uint64_t due_ns = next_due_ns(worker), now = clock_now_ns();
+        worker_starved(worker, due_ns, now);
+        if (due_ns > now)
+            return false;
+        if (starts++ == STARTS_A_TURN)
+            return true;
+        struct request *request = worker->next;
+        uint64_t since = slot_take(worker);
+        worker->next = NULL;
+        worker_start(worker, request, due_ns, since > due_ns ? since - due_ns : 0);
+    }
+    return false;
+}
+
+/* Starts what is due. True when there may be more to start at once. */
+static bool worker_start_due(struct worker *worker)
+{
+    return worker->line->plan->shape == PLAN_OPEN ? worker_start_open(worker)
+                                                  : worker_start_closed(worker);
+}
+
 /* ---- stopping ---- */
 
-/* Arrivals whose time had come when starting stopped, and that never started. */
+static uint32_t slots_free_by(struct worker *worker, uint64_t at_ns)
+{
+    uint32_t free_slots = 0;
+    while (free_slots < worker->free_count && *slot_at(worker, free_slots) <= at_ns)
+        free_slots++;
+    return free_slots;
+}
+
+/* Closed loop: arrivals whose time had come when starting stopped, and that never started. (Those
+ * of an open loop are known from the plan.) */
 static void worker_count_not_started(struct worker *worker, uint64_t stop_ns)
 {
     uint64_t not_started = 0;
@@ -164,9 +263,12 @@ static void worker_count_not_started(struct worker *worker, uint64_t stop_ns)
         request_free(next.request);
     }
     if (worker->starving || worker->holding)
-        not_started += worker->free_count;
+        not_started += slots_free_by(worker, stop_ns);
     worker->starving = worker->holding = false;
-    atomic_fetch_add(&worker->line->not_started, not_started);
+    request_free(worker->next);
+    worker->next = NULL;
+    if (worker->line->plan->shape == PLAN_CLOSED)
+        atomic_fetch_add(&worker->line->not_started, not_started);
 }
 
 static void worker_cancel(struct worker *worker)
@@ -195,7 +297,7 @@ static bool worker_stopping(struct worker *worker)
 
 static bool worker_done(struct worker *worker, bool stopping)
 {
-    if (http_in_flight(worker->http) || worker->waiting.count)
+    if (http_in_flight(worker->http) || worker->waiting.count || worker->next)
         return false;
     return stopping || queue_finished(worker->line->ready);
 }
@@ -207,16 +309,25 @@ static uint64_t earlier(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+/* When something is due by itself while the run goes on. */
+static uint64_t worker_due_ns(struct worker *worker)
+{
+    uint64_t at_ns = earlier(waiting_next_ns(&worker->waiting), line_deadline_ns(worker->line));
+    if (worker->next)
+        at_ns = earlier(at_ns, next_due_ns(worker));
+    else if (worker->free_count && *slot_at(worker, 0) > clock_now_ns())
+        at_ns = earlier(at_ns, *slot_at(worker, 0));
+    return worker->holding ? earlier(at_ns, clock_now_ns() + HOLD_RETRY_NS) : at_ns;
+}
+
 /* Sets the alarm to the next moment at which something has to happen by itself. */
 static void worker_set_alarm(struct worker *worker, bool stopping)
 {
     uint64_t at_ns = UINT64_MAX;
-    if (stopping && !worker->cancelling)
+    if (!stopping)
+        at_ns = worker_due_ns(worker);
+    else if (!worker->cancelling)
         at_ns = atomic_load(&worker->line->stop_ns) + worker->line->plan->grace_ns;
-    else if (!stopping)
-        at_ns = earlier(waiting_next_ns(&worker->waiting), line_deadline_ns(worker->line));
-    if (!stopping && worker->holding)
-        at_ns = earlier(at_ns, clock_now_ns() + HOLD_RETRY_NS);
     if (at_ns == UINT64_MAX)
         at_ns = 0;
     if (at_ns != worker->alarm_ns)
@@ -229,8 +340,8 @@ static void worker_begin(struct worker *worker)
     uint64_t start_ns = atomic_load(&worker->line->start_ns);
     worker->begun = true;
     worker->cpu_at_start_ns = clock_thread_cpu_ns();
-    for (size_t i = 0; i < worker->slots; i++)
-        slot_free(worker, start_ns);
+    for (uint32_t i = 0; i < worker->slots; i++)
+        slot_free(worker, start_ns + plan_spawn_ns(worker->line->plan, worker->number, i));
 }
 
 static void worker_turn(struct worker *worker)
@@ -293,6 +404,7 @@ void worker_free(struct worker *worker)
         return;
     queue_unwatch(worker->line->ready, &worker->waiter);
     waiting_fini(&worker->waiting);
+    request_free(worker->next);
     if (worker->http)
         http_free(worker->http);
     if (worker->alarm)

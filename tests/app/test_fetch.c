@@ -10,6 +10,7 @@
 #include "app/paths.h"
 #include "base/clock.h"
 #include "io/http.h"
+#include "io/loop.h"
 
 enum { SOURCES = 2 };
 
@@ -257,7 +258,7 @@ static void test_interrupted(void **state)
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     pthread_sigmask(SIG_BLOCK, &set, &before);
-    assert_false(fetch_interrupted());
+    assert_false(signals_pending());
     raise(SIGINT);
     CHECK_INT("result", fetch(place, paths, HUB_BODY, &source, &err), FETCH_INTERRUPTED);
     int taken;

@@ -4,9 +4,11 @@
 #include "app/about.h"
 #include "app/app.h"
 #include "app/help.h"
+#include "app/mock_options.h"
 #include "app/options.h"
 #include "app/paths.h"
 #include "check.h"
+#include "mock/dialect.h"
 
 static char *written(void (*write_form)(struct buf *out))
 {
@@ -85,6 +87,29 @@ static void test_exit_codes(void **state)
         CHECK_INT(about_exit_codes.rows[i].text, atoi(about_exit_codes.rows[i].term), codes[i]);
 }
 
+/* The choices of --dialect are what the mock server speaks, in its order. */
+static void test_dialects(void **state)
+{
+    struct err err;
+    const char *choices = NULL;
+    (void)state;
+    assert_null(mock_dialect_find("klingon", &err));
+    for (size_t i = 0; i < mock_row_count; i++)
+        if (strcmp(mock_rows[i].name, "dialect") == 0)
+            choices = mock_rows[i].choices;
+    assert_non_null(choices);
+    const char *spoken = strstr(err.text, "it speaks ");
+    assert_non_null(spoken);
+    char *commas = strdup(spoken + strlen("it speaks "));
+    char *blanks = commas;
+    for (const char *c = commas; *c; c++)
+        if (*c != ',')
+            *blanks++ = *c;
+    *blanks = '\0';
+    CHECK_TEXT("dialects", choices, commas);
+    free(commas);
+}
+
 static void test_commands(void **state)
 {
     static const struct {
@@ -136,6 +161,7 @@ static void test_exits(void **state)
         {{"run"}, 2},
         {{"--nonsense"}, 2},
         {{"mock", "--port", "70000"}, 2},
+        {{"mock", "--dialect", "klingon"}, 2},
         {{"mock", "word"}, 2},
     };
     (void)state;
@@ -162,6 +188,7 @@ int main(void)
         cmocka_unit_test(test_every_option_is_shown),
         cmocka_unit_test(test_help_keeps_its_width),
         cmocka_unit_test(test_exit_codes),
+        cmocka_unit_test(test_dialects),
         cmocka_unit_test(test_commands),
         cmocka_unit_test(test_exits),
     };

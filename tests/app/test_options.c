@@ -24,6 +24,8 @@ static int set_up(void **state)
         {"prompt.txt", "from a file"},
         {"empty.txt", ""},
         {"own.lua", "return {}\n"},
+        {"rows.jsonl", "{\"prompt\":\"p\"}\n"},
+        {"body.json", "{\"a\": 1.0}"},
         {"ca.pem", "x"},
     };
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
@@ -36,6 +38,8 @@ static int set_up(void **state)
     close(fd);
     unsetenv("LLMBENCH_API_KEY");
     unsetenv("OPENAI_API_KEY");
+    unsetenv("WANDB_API_KEY");
+    unsetenv("WANDB_BASE_URL");
     *state = place;
     return 0;
 }
@@ -43,8 +47,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct place *place = *state;
-    static const char *const files[] = {"prompts.txt", "prompt.txt", "empty.txt",
-                                        "own.lua",     "ca.pem",     "nul.txt"};
+    static const char *const files[] = {"prompts.txt", "prompt.txt", "empty.txt",  "own.lua",
+                                        "ca.pem",      "nul.txt",    "rows.jsonl", "body.json"};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         unlink(files[i]);
     assert_int_equal(chdir("/"), 0);
@@ -76,7 +80,11 @@ static const struct {
     {{"http://h", "-c", "3"}, "parallel", "3"},
     {{"http://h", "--connections", "3"}, "parallel", "3"},
     {{"http://h", "--concurrency=4"}, "parallel", "4"},
-    {{"http://h"}, "parallel", "1"},
+    {{"http://h"}, "parallel", ""},
+    {{"http://h", "--parallel", "1", "2", "4,8"}, "parallel", "1 2 4 8"},
+    {{"http://h", "--rate", "-1"}, "rate", "-1"},
+    {{"--rate", "0.5", "2", "http://h"}, "rate", "0.5 2"},
+    {{"http://h", "--users", "3"}, "parallel", "3"},
     {{"http://h"}, "threads", "1"},
     {{"http://h"}, "grace", "30s"},
     {{"http://h", "-d", "1h30m"}, "duration", "90m"},
@@ -86,6 +94,12 @@ static const struct {
     {{"http://h"}, "max-response-bytes", "64M"},
     {{"http://h"}, "log-every-n-query", "10"},
     {{"http://h"}, "outputs-dir", "./outputs"},
+    {{"http://h"}, "report", "table"},
+    {{"http://h", "--report", "zh", "table", "--report", "qianfan"}, "report", "zh table qianfan"},
+    {{"http://h"}, "report-interval", "30s"},
+    {{"http://h", "--desc", "x y"}, "desc", "x y"},
+    {{"http://h", "--wandb-api-key", "secret"}, "wandb-api-key", "[redacted]"},
+    {{"http://h", "--wandb-api-key", "secret"}, "wandb-project", "perf_benchmark"},
     {{"http://h"}, "dataset", ""},
     {{"http://h", "--parser", "own.lua"}, "script", "own.lua"},
     {{"http://h", "--api-key", "sk-1234"}, "api-key", "[redacted]"},
@@ -96,6 +110,18 @@ static const struct {
     {{"http://h", "--dataset", "prompts.txt"}, "dataset-path", "prompts.txt"},
     {{"http://h", "--dataset", "./own.lua"}, "dataset", "./own.lua"},
     {{"http://h", "--dataset", "openqa"}, "dataset", "openqa"},
+    {{"http://h", "--dataset", "rows.jsonl"}, "dataset", "auto"},
+    {{"http://h", "--dataset", "rows.jsonl"}, "dataset-path", "rows.jsonl"},
+    {{"http://h", "--test-set", "prompts.txt"}, "dataset", "testset"},
+    {{"http://h", "--test-set", "prompts.txt"}, "dataset-path", "prompts.txt"},
+    {{"http://h"}, "min-prompt-length", "0"},
+    {{"http://h"}, "max-prompt-length", ""},
+    {{"http://h"}, "apply-chat-template", "true"},
+    {{"http://h", "--no-apply-chat-template"}, "apply-chat-template", "false"},
+    {{"http://h", "--query-template", "@body.json"}, "query-template", "{\"a\": 1.0}"},
+    {{"http://h", "--query-template", "body.json"}, "query-template", "{\"a\": 1.0}"},
+    {{"http://h", "--extra-args", " {}"}, "extra-args", " {}"},
+    {{"http://h", "--parameters", "a=1", "b=c=d"}, "parameters", "a=1 b=c=d"},
     {{"http://h", "--seed", "42"}, "seed", "42"},
     {{"http://h", "--seed", "42"}, "plan-seed", "0"},
     {{"http://h", "--seed=-3"}, "seed", "-3"},
@@ -138,7 +164,9 @@ static const struct {
     {{"http://h", "-n", "0"}, "number"},
     {{"http://h", "-n", "ten"}, "ten"},
     {{"http://h", "-t", "257"}, "threads"},
-    {{"http://h", "-t", "4", "-c", "2"}, "--threads 4 is more than --parallel 2"},
+    {{"http://h", "--rate", "0"}, "--rate 0: must be more than 0"},
+    {{"http://h", "--rate", "5", "--spawn-rate", "1"}, "--spawn-rate"},
+    {{"http://h", "--runtime", "1s", "-d", "1s"}, "--runtime"},
     {{"http://h", "-d", "0"}, "duration"},
     {{"http://h", "--connect-timeout", "0"}, "connect-timeout"},
     {{"http://h", "--max-response-bytes", "0"}, "no room for an answer"},
@@ -166,6 +194,13 @@ static const struct {
     {{"http://h", "--name", ".."}, "--name \"..\""},
     {{"http://h", "--json", "missing/x.json"}, "--json missing/x.json: cannot write in missing"},
     {{"http://h", "--json", "/tmp"}, "a file is wanted"},
+    {{"http://h", "--report", "zh", "tabel"}, "--report tabel: there is none of that name"},
+    {{"http://h", "--report-interval", "0.1s"}, "report-interval"},
+    {{"http://h", "--work-dir", ""}, "--work-dir is empty"},
+    {{"http://h", "--work-dir", "w", "--outputs-dir", "o"}, "both say where the outputs go"},
+    {{"http://h", "--wandb"}, "--wandb needs a key"},
+    {{"http://h", "--wandb-api-key", ""}, "--wandb needs a key"},
+    {{"http://h", "--wandb-api-key", "k", "--wandb-project", ""}, "--wandb-project is empty"},
 };
 
 static void test_refused(void **state)

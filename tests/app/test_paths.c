@@ -121,7 +121,7 @@ static void test_hidden(void **state)
         {NULL, NULL, "Accept: text/plain", "text/plain", "text/plain"},
         {"http://me:passw0rd@h/x", NULL, NULL, "passw0rd", "[redacted]"},
         {"http://h/x:y@zzzz", NULL, NULL, "zzzz y", "zzzz y"},
-        {"http://me@host/", NULL, NULL, "me host", "me host"},
+        {"http://me-1@host/", NULL, NULL, "me-1 host bWUtMTo=", "[redacted] host [redacted]="},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -114,7 +114,8 @@ class Case(unittest.TestCase):
         lines = self.write("cases.txt", "".join(f"case {i}\n" for i in range(len(cases))))
         with ScriptedServer(serve) as scripted:
             self.report, self.result = self.run_against(
-                scripted.url, "--dataset-path", lines, "--stream", "--name", name, *args, dataset="line_by_line", expect=expect)
+                scripted.url, "--dataset-path", lines, "--stream", "--name", name, *args, dataset="line_by_line",
+                expect=expect)
         rows = self.database(name).execute("SELECT * FROM result ORDER BY arrival").fetchall()
         self.assertEqual([row["arrival"] for row in rows], list(range(len(cases))))
         counts = self.report["counts"]
@@ -234,9 +235,11 @@ def answer(*events, head=STREAM_HEAD):
 
 def plain(body, status="200 OK", content_type="application/json", extra=""):
     body = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return (f"HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n{extra}\r\n").encode() + body
+    head = f"HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n{extra}\r\n"
+    return head.encode() + body
 
 
+# What ScriptedServers answer when all is well: the text "Hello world".
 GOOD = answer(event("Hello"), event(" world"), event(finish="stop"), DONE)
 
 

@@ -135,6 +135,7 @@ static inline struct sample *fixture_sample(const struct fixture_sample *of)
         .streamed = !of->plain,
         .error = mem_text(of->error),
         .text = mem_text(of->text),
+        .text_len = of->text ? strlen(of->text) : 0,
         .prompt_tokens = ok ? 12 : TOKENS_UNKNOWN,
         .completion_tokens = ok ? (int64_t)of->tokens : TOKENS_UNKNOWN,
         .cached_tokens = TOKENS_UNKNOWN,

@@ -155,7 +155,7 @@ static char *shown(bool terminal, uint64_t every)
         live.events = 100 * i;
         sink.tick(sink.self, &live, NULL);
     }
-    sink.end(sink.self, NULL, NULL);
+    sink.stage_end(sink.self, NULL, NULL);
     progress_free(progress);
     return capture_end(file, old);
 }

@@ -1,8 +1,7 @@
 /* From bytes and marks to a sample: outcome, text, tokens, times, kinds, coalescing, with the
  * built-in OpenAI script. */
-#include "check.h"
+#include "run/answered.h"
 
-#include "base/mem.h"
 #include "model/run_spec.h"
 #include "run/answer.h"
 #include "script/script.h"
@@ -52,33 +51,6 @@ static int tear_down(void **state)
     opt_set_fini(&fixture->opts);
     free(fixture);
     return 0;
-}
-
-/* An answer whose body arrives in `pieces`, read i at time 1000 + i * 100; sent at 1000. */
-static struct exchange *answered(int status, const char *type, const char *const *pieces)
-{
-    struct request *request = MEM_NEW(struct request);
-    request->body = mem_text("{\"model\":\"m\"}");
-    request->body_len = strlen(request->body);
-    struct exchange *exchange = exchange_new(request, 1 << 20);
-    exchange->started_ns = 900;
-    exchange->sent_ns = 1000;
-    exchange->status = status;
-    exchange->content_type = mem_text(type);
-    exchange->finish = FINISH_COMPLETE;
-    for (uint64_t i = 0; pieces[i]; i++) {
-        assert_true(exchange_read(exchange, pieces[i], strlen(pieces[i]), 1000 + i * 100, 0));
-        exchange->end_ns = 1000 + i * 100;
-    }
-    return exchange;
-}
-
-static char *kinds_of(const struct sample *sample)
-{
-    char *kinds = mem_zero(sample->event_count + 1, 1);
-    for (size_t i = 0; i < sample->event_count; i++)
-        kinds[i] = sample->events[i].kind;
-    return kinds;
 }
 
 static const struct {

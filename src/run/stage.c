@@ -1,0 +1,318 @@
+#include "run/stage.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/hist.h"
+#include "base/mem.h"
+#include "model/run_spec.h"
+
+enum {
+    FINISHED_ITEMS = 4096, /* or four a slot, whichever is more */
+    SAMPLES_ITEMS = 4096,
+};
+static const size_t READY_BYTES = (size_t)256 << 20;
+static const size_t FINISHED_BYTES = (size_t)256 << 20;
+static const size_t SAMPLES_BYTES = (size_t)64 << 20;
+
+/* ---- setting up ---- */
+
+static bool open_workers(struct stage *stage, struct err *err)
+{
+    const struct plan *plan = stage->plan;
+    uint64_t body_limit = stage->config->spec->max_response_bytes;
+    stage->workers = mem_zero(plan->threads, sizeof *stage->workers);
+    stage->worker_threads = mem_zero(plan->threads, sizeof *stage->worker_threads);
+    stage->line.listeners = mem_zero(plan->threads, sizeof *stage->line.listeners);
+    for (; stage->worker_count < plan->threads; stage->worker_count++) {
+        struct worker *worker = worker_new(&stage->line, (uint32_t)stage->worker_count,
+                                           &stage->config->http, body_limit, err);
+        if (!worker)
+            return false;
+        stage->workers[stage->worker_count] = worker;
+        stage->line.listeners[stage->line.listener_count++] = worker_listener(worker);
+    }
+    return true;
+}
+
+static uint64_t all_reads(void *arg)
+{
+    const struct stage *stage = arg;
+    uint64_t reads = 0;
+    for (size_t i = 0; i < stage->worker_count; i++)
+        reads += worker_reads(stage->workers[i]);
+    return reads;
+}
+
+static void open_line(struct stage *stage)
+{
+    const struct plan *plan = stage->plan;
+    struct line *line = &stage->line;
+    size_t finished = (size_t)plan->parallel * 4;
+    line->plan = plan;
+    line->log = stage->config->log;
+    line->ready_limit = READY_BYTES;
+    line->ready = queue_new(plan_ahead(plan), READY_BYTES);
+    line->finished =
+        queue_new(finished > FINISHED_ITEMS ? finished : FINISHED_ITEMS, FINISHED_BYTES);
+    line->samples = queue_new(SAMPLES_ITEMS, SAMPLES_BYTES);
+    stage->composer->line = line;
+    stage->composer->stage = stage->number;
+}
+
+static void open_statistics(struct stage *stage)
+{
+    for (size_t i = 0; i < stage->scorer_count; i++) {
+        stage->scorers[i].line = &stage->line;
+        stage->scorers[i].whole = stats_new();
+        stage->scorers[i].steady = stats_new();
+    }
+    stage->scorer_threads = mem_zero(stage->scorer_count, sizeof *stage->scorer_threads);
+}
+
+bool stage_open(struct stage *stage, struct err *err)
+{
+    open_line(stage);
+    open_statistics(stage);
+    if (!open_workers(stage, err))
+        return false;
+    collector_begin(stage->collector, &stage->line, stage->number, all_reads, stage);
+    return true;
+}
+
+/* ---- running ---- */
+
+/* A thread of the line; `running` says whether there is one to join. */
+static bool thread_start(struct thread *thread, void *(*body)(void *), void *arg, struct err *err)
+{
+    int failure = pthread_create(&thread->id, NULL, body, arg);
+    thread->running = failure == 0;
+    return thread->running || err_set(err, "cannot start a thread: %s", strerror(failure));
+}
+
+static bool start_threads(struct stage *stage, struct err *err)
+{
+    bool ok = true;
+    atomic_store(&stage->line.workers_left, (uint32_t)stage->worker_count);
+    atomic_store(&stage->line.scorers_left, (uint32_t)stage->scorer_count);
+    for (size_t i = 0; ok && i < stage->scorer_count; i++)
+        ok = thread_start(&stage->scorer_threads[i], scorer_run, &stage->scorers[i], err);
+    for (size_t i = 0; ok && i < stage->worker_count; i++)
+        ok = thread_start(&stage->worker_threads[i], worker_run, stage->workers[i], err);
+    return ok && thread_start(&stage->composer_thread, composer_run, stage->composer, err);
+}
+
+static void join_thread(struct thread *thread)
+{
+    if (thread->running)
+        pthread_join(thread->id, NULL);
+}
+
+bool stage_run(struct stage *stage, struct err *err)
+{
+    bool ok = start_threads(stage, err);
+    if (ok) {
+        collector_run(stage->collector);
+    } else { /* nothing has been released: those that did start find the stop and leave */
+        line_stop(&stage->line, RUN_END_INTERRUPTED, clock_now_ns());
+        queue_close(stage->line.finished);
+        queue_close(stage->line.samples);
+    }
+    join_thread(&stage->composer_thread);
+    for (size_t i = 0; i < stage->worker_count; i++)
+        join_thread(&stage->worker_threads[i]);
+    for (size_t i = 0; i < stage->scorer_count; i++)
+        join_thread(&stage->scorer_threads[i]);
+    return ok;
+}
+
+/* ---- summing up ---- */
+
+/* How many of the asked number the data did not give. */
+static uint64_t missing(struct stage *stage)
+{
+    uint64_t number = stage->plan->number, composed = stage->composer->composed;
+    return !line_stopped(&stage->line) && composed < number ? number - composed : 0;
+}
+
+enum run_end stage_end(struct stage *stage)
+{
+    if (line_stopped(&stage->line))
+        return (enum run_end)atomic_load(&stage->line.end);
+    return stage->plan->number && !missing(stage) ? RUN_END_NUMBER : RUN_END_DATA;
+}
+
+/* Arrivals that were due before the stop and never started: of a closed loop the workers know, of
+ * an open one the plan. */
+static uint64_t not_started(const struct stage *stage, uint64_t stop_ns)
+{
+    const struct line *line = &stage->line;
+    uint64_t start_ns = atomic_load(&line->start_ns), scored = stage->collector->live.scored;
+    if (stage->plan->shape == PLAN_CLOSED)
+        return atomic_load(&line->not_started);
+    if (!stop_ns || stop_ns < start_ns)
+        return 0;
+    uint64_t due = stage->plan->arrival == ARRIVAL_AT_ONCE && !stage->plan->number
+                       ? stage->composer->composed
+                       : plan_due_by(stage->plan, stop_ns - start_ns);
+    if (stage->composer->data_ended && due > stage->composer->composed)
+        due = stage->composer->composed; /* there was nothing more to send */
+    return due > scored ? due - scored : 0;
+}
+
+static struct stage_facts stage_facts_of(struct stage *stage)
+{
+    struct line *line = &stage->line;
+    uint64_t stop_ns = atomic_load(&line->stop_ns), last_end_ns = stage->collector->last_end_ns;
+    struct stage_facts facts = {
+        .window_start_ns = atomic_load(&line->first_start_ns),
+        .window_end_ns = stop_ns ? stop_ns : last_end_ns,
+        .drain_end_ns = last_end_ns,
+        .last_start_ns = atomic_load(&line->last_start_ns),
+        .steady_start_ns = atomic_load(&line->steady_start_ns),
+        .started = atomic_load(&line->started),
+        .delayed = stage->collector->delayed,
+        .open = stage->plan->shape == PLAN_OPEN,
+        .asked_rate = stage->plan->rate,
+        .max_in_flight = atomic_load(&line->max_in_flight),
+        .asked_concurrency = stage->plan->shape == PLAN_CLOSED ? stage->plan->parallel : 0,
+    };
+    facts.not_started = not_started(stage, stop_ns);
+    facts.due = stage->collector->live.scored + facts.not_started;
+    return facts;
+}
+
+static void sum_up(struct stage *stage, struct report *report)
+{
+    struct stage_facts facts = stage_facts_of(stage);
+    struct stats *whole = stage->scorers[0].whole, *steady = stage->scorers[0].steady;
+    for (size_t i = 1; i < stage->scorer_count; i++) {
+        stats_merge(whole, stage->scorers[i].whole);
+        stats_merge(steady, stage->scorers[i].steady);
+    }
+    stats_summarise(whole, &facts, &report->whole);
+    stats_summarise(steady, &facts, &report->steady);
+}
+
+static void trust_lags(struct stage *stage, struct trust *trust)
+{
+    struct hist *lag = hist_new();
+    for (size_t i = 0; i < stage->worker_count; i++)
+        hist_merge(lag, worker_facts(stage->workers[i]).loop_lag);
+    trust->loop_lag_p50 = hist_quantile(lag, 0.5) / 1e9;
+    trust->loop_lag_p99 = hist_quantile(lag, 0.99) / 1e9;
+    trust->loop_lag_max = hist_max(lag) / 1e9;
+    hist_free(lag);
+}
+
+static void trust_from_summary(const struct summary *whole, struct trust *trust)
+{
+    const double *lag = whole->metric[METRIC_OWN_LAG].value,
+                 *delay = whole->metric[METRIC_RECEIVE_DELAY].value;
+    trust->schedule_lag_p50 = lag[STAT_P50];
+    trust->schedule_lag_p99 = lag[STAT_P99];
+    trust->schedule_lag_max = lag[STAT_MAX];
+    trust->receive_delay_p50 = delay[STAT_P50];
+    trust->receive_delay_p99 = delay[STAT_P99];
+    trust->receive_delay_max = delay[STAT_MAX];
+}
+
+static void trust_workers(struct stage *stage, double window_s, struct trust *trust)
+{
+    for (size_t i = 0; i < stage->worker_count; i++) {
+        struct worker_facts facts = worker_facts(stage->workers[i]);
+        double share = window_s > 0 ? clock_seconds(facts.cpu_ns) / window_s : NAN;
+        if (i == 0 || share > trust->worker_cpu_share)
+            trust->worker_cpu_share = share;
+        trust->starved += facts.starved;
+        trust->starved_s += clock_seconds(facts.starved_ns);
+        trust->held += facts.held;
+        trust->paused += facts.paused;
+    }
+}
+
+static void fill_trust(struct stage *stage, struct report *report)
+{
+    struct trust *trust = &report->trust;
+    const struct summary *whole = &report->whole;
+    const struct summary *best = whole->facts.steady_start_ns ? &report->steady : whole;
+    uint64_t begun = whole->facts.window_start_ns, drained = whole->facts.drain_end_ns;
+    trust_lags(stage, trust);
+    trust_from_summary(whole, trust);
+    trust_workers(stage, drained > begun ? clock_seconds(drained - begun) : 0, trust);
+    trust->reads_kernel = stage->collector->marks_kernel;
+    trust->reads_user = stage->collector->marks_user;
+    trust->process_cpu_s = clock_seconds(clock_process_cpu_ns());
+    trust->bodies_left_out = atomic_load(&stage->line.bodies_left_out);
+    trust->missing = missing(stage);
+    trust->sinks_broken = collector_broken_sinks(stage->collector);
+    trust->data_cycles = atomic_load(&stage->line.data_cycles);
+    trust->malformed_rows = script_malformed(stage->composer->script);
+    trust->asked_concurrency = whole->facts.asked_concurrency;
+    trust->asked_rate = whole->facts.asked_rate;
+    trust->achieved_rate = whole->metric[METRIC_ACHIEVED_RATE].value[STAT_MEAN];
+    trust->achieved_concurrency = best->metric[METRIC_ACHIEVED_CONCURRENCY].value[STAT_MEAN];
+    trust->warnings = log_warnings(stage->config->log);
+}
+
+static void fill_errors(struct stage *stage, struct report *report)
+{
+    for (size_t i = 0; i < OUTCOME_COUNT; i++) {
+        const char *error = stage->collector->first_error[i];
+        if (!error)
+            continue;
+        char *line = mem_printf("%s: %s", outcome_name((enum outcome)i), error);
+        list_add(&report->first_errors, line);
+        free(line);
+    }
+}
+
+void stage_report(struct stage *stage, struct report *report)
+{
+    report->facts = stage->config->facts;
+    report->stage = stage->number;
+    report->plan = *stage->plan;
+    plan_label(stage->plan, report->label, sizeof report->label);
+    report->end = stage_end(stage);
+    report->interrupted = report->end == RUN_END_INTERRUPTED;
+    sum_up(stage, report);
+    fill_trust(stage, report);
+    fill_errors(stage, report);
+    verdict_of(&report->whole, &report->steady, &report->trust, &report->verdict);
+    if (stage->composer->failure)
+        report->stop_reason = mem_text(stage->composer->failure);
+}
+
+/* ---- taking down ---- */
+
+static void close_queues(struct line *line)
+{
+    void *item;
+    queue_close(line->ready);
+    while ((item = queue_try_take(line->ready)))
+        request_free(item);
+    queue_free(line->ready);
+    queue_free(line->finished);
+    queue_free(line->samples);
+}
+
+void stage_close(struct stage *stage)
+{
+    collector_leave(stage->collector);
+    for (size_t i = 0; i < stage->worker_count; i++)
+        worker_free(stage->workers[i]);
+    free(stage->workers);
+    free(stage->worker_threads);
+    free(stage->line.listeners);
+    for (size_t i = 0; i < stage->scorer_count; i++) {
+        stats_free(stage->scorers[i].whole);
+        stats_free(stage->scorers[i].steady);
+        stage->scorers[i].whole = stage->scorers[i].steady = NULL;
+    }
+    free(stage->scorer_threads);
+    stage->composer->first += stage->composer->composed;
+    stage->composer->composed = 0;
+    close_queues(&stage->line);
+}

@@ -1,0 +1,39 @@
+/* One stage of a run: a line of its own, workers of its own, and the report on it. The scripts, and
+ * with them the place in the data, belong to the run and go on from stage to stage. */
+#pragma once
+
+#include <pthread.h>
+
+#include "run/collector.h"
+#include "run/composer.h"
+#include "run/line.h"
+#include "run/run.h"
+#include "run/scorer.h"
+#include "run/worker.h"
+
+struct thread {
+    pthread_t id;
+    bool running;
+};
+
+struct stage {
+    struct run_config *config;
+    const struct plan *plan;
+    uint32_t number;
+    struct line line;
+    struct composer *composer; /* the run's */
+    struct scorer *scorers;    /* the run's; their statistics are of this stage */
+    size_t scorer_count;
+    struct collector *collector; /* the run's */
+    struct worker **workers;
+    size_t worker_count;
+    struct thread composer_thread, *worker_threads, *scorer_threads;
+};
+
+/* Sets the line up; nothing runs yet. */
+bool stage_open(struct stage *stage, struct err *err) MUST_CHECK;
+/* Runs it to its end. False: a thread could not be started; nothing was sent. */
+bool stage_run(struct stage *stage, struct err *err) MUST_CHECK;
+void stage_report(struct stage *stage, struct report *report);
+enum run_end stage_end(struct stage *stage);
+void stage_close(struct stage *stage);
