@@ -230,6 +230,11 @@ static bool check_load(const struct run_spec *spec, struct err *err)
             return err_set(
                 err, "--rate %g: must be more than 0 arrivals a second, or -1 for all at once",
                 spec->rate.items[i]);
+    for (size_t i = 0; i < spec->rate.count; i++)
+        if (spec->rate.items[i] == -1 && !spec->number.count &&
+            (spec->duration_ns || spec->runtime_ns))
+            return err_set(err, "--rate -1 sends everything at once, so a time does not bound it; "
+                                "give --number");
     if (spec->rate.count && spec->spawn_rate > 0)
         return err_set(err,
                        "--spawn-rate adds users to a closed loop; with --rate the arrivals are "

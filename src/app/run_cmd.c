@@ -332,12 +332,12 @@ static int exit_code_of(const struct reports *reports)
 {
     if (reports->interrupted)
         return EXIT_INTERRUPTED;
-    uint64_t ok = 0;
+    bool ok = reports->count > 0;
     for (size_t i = 0; i < reports->count; i++)
-        ok += reports->items[i].whole.ok;
+        ok = ok && reports->items[i].whole.ok > 0;
     bool failed = reports->end == RUN_END_SCRIPT_ERRORS || reports->end == RUN_END_DATA_FAILED ||
-                  reports->end == RUN_END_HOOK_TIMEOUT;
-    return ok > 0 && !failed ? EXIT_DONE : EXIT_NOTHING_SUCCEEDED;
+                  reports->end == RUN_END_STAGE_FAILED;
+    return ok && !failed ? EXIT_DONE : EXIT_NOTHING_SUCCEEDED;
 }
 
 static int write_json(struct session *session, int code)
@@ -355,7 +355,8 @@ static int flush_tables(struct session *session, int code)
     struct err err;
     if (fflush(stdout) == 0 && !ferror(stdout))
         return code;
-    err_set(&err, "cannot write the report to stdout: %s", strerror(errno));
+    err_set(&err, "the report could not be written to stdout; the results are in %s",
+            session->facts.db_path);
     return fail(session, code == EXIT_DONE ? EXIT_NOTHING_SUCCEEDED : code, &err);
 }
 

@@ -129,12 +129,13 @@ void plans_fini(struct plans *plans)
 
 char *plan_label(const struct plan *plan, char *out, size_t size)
 {
+    const char *what = plan->warmup ? "warm-up, " : "";
     if (plan->shape == PLAN_CLOSED)
-        snprintf(out, size, "%u parallel", plan->parallel);
+        snprintf(out, size, "%s%u parallel", what, plan->parallel);
     else if (plan->arrival == ARRIVAL_AT_ONCE)
-        snprintf(out, size, "all at once");
+        snprintf(out, size, "%sall at once", what);
     else
-        snprintf(out, size, "%g/s", plan->rate);
+        snprintf(out, size, "%s%g/s", what, plan->rate);
     size_t used = strlen(out);
     if (plan->shape == PLAN_OPEN && plan->capped)
         snprintf(out + used, size - used, ", at most %u", plan->parallel);
@@ -167,7 +168,7 @@ uint64_t plan_due_by(const struct plan *plan, uint64_t offset_ns)
     struct plan_walk walk;
     uint64_t due = 0;
     plan_walk_begin(&walk, plan);
-    while ((!plan->number || due < plan->number) && plan_walk_next_ns(&walk) <= offset_ns)
+    while ((!plan->number || due < plan->number) && plan_walk_next_ns(&walk) < offset_ns)
         due++;
     return due;
 }
@@ -194,7 +195,8 @@ static double ahead_wanted(const struct plan *plan)
     if (plan->shape == PLAN_CLOSED)
         return plan->parallel / 4 > 2 ? plan->parallel / 4 : 2;
     if (plan->arrival == ARRIVAL_AT_ONCE)
-        return AHEAD_MOST;
+        return plan->capped ? fmin(fmax(plan->parallel * 4.0, AHEAD_LEAST), AHEAD_MOST)
+                            : AHEAD_MOST;
     return fmin(fmax(plan->rate, AHEAD_LEAST), AHEAD_MOST);
 }
 

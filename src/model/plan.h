@@ -64,7 +64,7 @@ struct plan_walk {
 
 void plan_walk_begin(struct plan_walk *walk, const struct plan *plan);
 uint64_t plan_walk_next_ns(struct plan_walk *walk);
-/* How many arrivals of an open loop are due by `offset_ns`. */
+/* How many arrivals of an open loop are due before `offset_ns`. */
 uint64_t plan_due_by(const struct plan *plan, uint64_t offset_ns);
 
 /* Slots of worker `worker` of `threads`: they add up to `parallel`, no two differ by more than one.

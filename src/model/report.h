@@ -35,8 +35,8 @@ enum run_end {
     RUN_END_INTERRUPTED,
     RUN_END_SCRIPT_ERRORS,
     RUN_END_DATA_FAILED,
-    RUN_END_HOOK_TIMEOUT,
-    RUN_END_MEMORY
+    RUN_END_MEMORY,
+    RUN_END_STAGE_FAILED
 };
 
 const char *run_end_name(enum run_end end); /* "number", "data", "duration", "interrupted", … */
@@ -93,6 +93,7 @@ struct report {
 struct reports {
     struct report *items; /* owned */
     size_t count;
+    size_t planned;   /* how many there were to be */
     enum run_end end; /* of the run */
     bool interrupted;
 };

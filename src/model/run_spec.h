@@ -55,17 +55,18 @@ struct run_spec {
     int64_t threads;
     int64_t plan_seed; /* of the plan and of Lua's random */
 
-    /* what is sent in the body when given (see opt_row.body) */
+    /* what is sent in the body when given (see opt_row.body); numbers as their digits, NULL = none
+     */
     bool stream;
-    int64_t max_tokens;
-    double temperature;
-    double top_p;
-    int64_t top_k;
-    double frequency_penalty;
-    double presence_penalty;
-    double repetition_penalty;
+    char *max_tokens;
+    char *temperature;
+    char *top_p;
+    char *top_k;
+    char *frequency_penalty;
+    char *presence_penalty;
+    char *repetition_penalty;
     int64_t n_choices;
-    int64_t seed; /* the server's sampling seed */
+    char *seed; /* the server's sampling seed */
     bool logprobs;
     struct list stop;
     struct numbers stop_token_ids;

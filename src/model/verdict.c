@@ -90,7 +90,8 @@ static void starved(const struct facts *facts, struct verdict *out)
 {
     const struct trust *trust = facts->trust;
     double starts = (double)facts->whole->scored;
-    double slots = fmax(1, (double)facts->whole->facts.asked_concurrency);
+    const struct stage_facts *stage = &facts->whole->facts;
+    double slots = stage->open ? fmax(1, stage->max_in_flight) : fmax(1, stage->asked_concurrency);
     double share =
         facts->whole->window_s > 0 ? trust->starved_s / (facts->whole->window_s * slots) : 0;
     if ((double)trust->starved > STARVED_LIMIT * starts && share > STARVED_LIMIT)
@@ -243,8 +244,7 @@ static void malformed_rows(const struct facts *facts, struct verdict *out)
 {
     uint64_t count = facts->trust->malformed_rows;
     if (count)
-        remark(out, "the data has %" PRIu64 " malformed row%s, which were skipped", count,
-               plural(count));
+        remark(out, "the data has %" PRIu64 " malformed row%s, skipped", count, plural(count));
 }
 
 static void data_cycles(const struct facts *facts, struct verdict *out)

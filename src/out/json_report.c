@@ -241,7 +241,7 @@ static cJSON *report_json(const struct reports *reports, struct secrets *secrets
     cJSON_AddItemToObject(root, "options", part_options(facts->options, secrets));
     cJSON_AddItemToObject(root, "end", end_json(reports->end, last->stop_reason, secrets));
     cJSON_AddBoolToObject(root, "interrupted", reports->interrupted);
-    if (reports->count == 1) {
+    if (reports->planned <= 1) {
         add_stage(root, last, secrets);
     } else {
         cJSON *stages = cJSON_AddArrayToObject(root, "stages");

@@ -123,7 +123,7 @@ CREATE TABLE summary (
     PRIMARY KEY (stage, part, metric, statistic)
 ) WITHOUT ROWID;
 
--- About one row a second. Counts are totals since the start of the run: subtract the row before.
+-- About one row a second. Counts are totals since the start of the stage: subtract the row before.
 CREATE TABLE interval (
     stage             INTEGER NOT NULL,
     t_s               REAL NOT NULL,    -- seconds since the start of the stage

@@ -183,6 +183,13 @@ static void collect(void *arg)
     loop_wake(collector->loop);
 }
 
+static void set_tick(struct collector *collector)
+{
+    uint64_t rest_ns = collector->rest_until_ns;
+    bool rests = !collector->line && rest_ns < collector->next_tick_ns;
+    alarm_set(collector->tick, rests ? rest_ns : collector->next_tick_ns);
+}
+
 static void tick(void *arg)
 {
     struct collector *collector = arg;
@@ -196,7 +203,7 @@ static void tick(void *arg)
     }
     while (collector->next_tick_ns <= now)
         collector->next_tick_ns += TICK_NS;
-    alarm_set(collector->tick, collector->next_tick_ns);
+    set_tick(collector);
 }
 
 /* First drains, second cancels, third keeps what is stored and leaves. Between stages there is
@@ -277,7 +284,7 @@ void collector_begin(struct collector *collector, struct line *line, uint32_t st
 static void start_ticking(struct collector *collector)
 {
     collector->next_tick_ns = clock_now_ns() + TICK_NS;
-    alarm_set(collector->tick, collector->next_tick_ns);
+    set_tick(collector);
 }
 
 void collector_run(struct collector *collector)

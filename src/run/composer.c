@@ -1,23 +1,72 @@
 #include "run/composer.h"
 
+#include <stdlib.h>
+
 #include "base/clock.h"
 #include "base/mem.h"
 #include "script/script.h"
+
+/* ---- what the stage before left ---- */
+
+void composer_keep(struct composer *composer, struct request *request)
+{
+    if (composer->kept_count == composer->kept_cap) {
+        composer->kept_cap = composer->kept_cap ? composer->kept_cap * 2 : 16;
+        composer->kept = mem_resize(composer->kept, composer->kept_cap, sizeof *composer->kept);
+    }
+    composer->kept[composer->kept_count++] = request;
+}
+
+static int by_index(const void *a, const void *b)
+{
+    const struct request *const *first = a, *const *second = b;
+    return ((*first)->index > (*second)->index) - ((*first)->index < (*second)->index);
+}
+
+/* Those that have gone out in this stage leave the list, the others are put in order. */
+static void kept_settle(struct composer *composer)
+{
+    size_t left = composer->kept_count - composer->kept_at;
+    for (size_t i = 0; i < left; i++)
+        composer->kept[i] = composer->kept[composer->kept_at + i];
+    composer->kept_count = left;
+    composer->kept_at = 0;
+    if (left)
+        qsort(composer->kept, left, sizeof *composer->kept, by_index);
+}
+
+static void kept_drop(struct composer *composer)
+{
+    while (composer->kept_at < composer->kept_count)
+        request_free(composer->kept[composer->kept_at++]);
+    composer->kept_count = composer->kept_at = 0;
+}
+
+void composer_fini(struct composer *composer)
+{
+    kept_drop(composer);
+    free(composer->kept);
+    free(composer->failure);
+}
+
+/* ---- the walk ---- */
 
 /* Puts one request on the line; false when the line no longer takes any. */
 static bool composer_give(struct composer *composer, struct plan_walk *walk,
                           struct request *request)
 {
     struct line *line = composer->line;
+    request->stage = composer->stage;
     request->due_offset_ns = plan_walk_next_ns(walk);
     /* Few but large requests may fill the queue before as many are ready as were wanted. */
     if (queue_bytes(line->ready) + request_bytes(request) > line->ready_limit)
         line_release(line);
     if (!queue_put(line->ready, request, request_bytes(request))) {
-        request_free(request);
+        composer_keep(composer, request);
         return false;
     }
     composer->composed++;
+    atomic_fetch_add(&line->given, 1);
     if (composer->composed >= plan_ahead(line->plan))
         line_release(line);
     return true;
@@ -25,7 +74,8 @@ static bool composer_give(struct composer *composer, struct plan_walk *walk,
 
 static bool composer_fail(struct composer *composer, const struct err *err)
 {
-    composer->failure = mem_text(err->text);
+    if (!composer->failure)
+        composer->failure = mem_text(err->text);
     log_error(composer->line->log, "%s", err->text);
     line_stop(composer->line, RUN_END_DATA_FAILED, clock_now_ns());
     return false;
@@ -35,8 +85,6 @@ static bool composer_rewind(struct composer *composer)
 {
     struct err err;
     composer->data_ended = false;
-    if (!composer->line->plan->one_prompt)
-        atomic_fetch_add(&composer->line->data_cycles, 1);
     return script_rewind(composer->script, &err) || composer_fail(composer, &err);
 }
 
@@ -49,7 +97,37 @@ static bool composer_cycle(struct composer *composer, uint64_t *at_last_cycle)
     if (composer->composed == *at_last_cycle || !(composer->line->plan->cycles || untouched))
         return false;
     *at_last_cycle = composer->composed;
+    if (!composer->line->plan->one_prompt)
+        atomic_fetch_add(&composer->line->data_cycles, 1);
     return composer_rewind(composer);
+}
+
+/* A stage goes on in the data where the last ended, unless it is to be once over the data or over
+ * the same prompts. */
+static bool composer_begin(struct composer *composer)
+{
+    const struct plan *plan = composer->line->plan;
+    bool anew = composer->next_index > 0 && (plan->same_prompts || !plan->cycles);
+    kept_settle(composer);
+    if (!anew)
+        return true;
+    kept_drop(composer);
+    return composer_rewind(composer);
+}
+
+/* The next request: one that was kept, else a new one. */
+static enum script_step composer_next(struct composer *composer, struct request **request,
+                                      struct err *err)
+{
+    if (composer->kept_at < composer->kept_count) {
+        *request = composer->kept[composer->kept_at++];
+        return SCRIPT_STEP_OK;
+    }
+    script_refresh(composer->script);
+    enum script_step step =
+        script_next(composer->script, composer->next_index, composer->stage, request, err);
+    composer->next_index += step == SCRIPT_STEP_OK;
+    return step;
 }
 
 static void composer_walk(struct composer *composer)
@@ -58,15 +136,12 @@ static void composer_walk(struct composer *composer)
     uint64_t at_last_cycle = UINT64_MAX;
     struct plan_walk walk;
     plan_walk_begin(&walk, plan);
-    bool again = composer->data_ended || (plan->same_prompts && composer->first > 0);
-    if (again && !composer_rewind(composer))
+    if (!composer_begin(composer))
         return;
     while (!line_stopped(composer->line) && (!plan->number || composer->composed < plan->number)) {
         struct request *request = NULL;
         struct err err;
-        script_refresh(composer->script);
-        switch (script_next(composer->script, composer->first + composer->composed, composer->stage,
-                            &request, &err)) {
+        switch (composer_next(composer, &request, &err)) {
         case SCRIPT_STEP_OK:
             if (!composer_give(composer, &walk, request))
                 return;
@@ -83,10 +158,12 @@ static void composer_walk(struct composer *composer)
 void *composer_run(void *arg)
 {
     struct composer *composer = arg;
+    struct line *line = composer->line;
     composer_walk(composer);
-    queue_close(composer->line->ready);
-    line_release(composer->line); /* fewer requests than the queue holds */
-    atomic_store(&composer->line->composer_left, true);
-    composer->line->main.wake(composer->line->main.arg);
+    queue_close(line->ready);
+    line_release(line); /* fewer requests than the queue holds */
+    atomic_store(&line->composer_left, true);
+    line_wake_all(line); /* those that wait for a slot's time may have nothing to wait for */
+    line->main.wake(line->main.arg);
     return NULL;
 }

@@ -5,16 +5,23 @@
 #include "run/line.h"
 
 struct script;
+struct request;
 
 struct composer {
     struct line *line;     /* of this stage */
     struct script *script; /* used by this thread alone while it runs */
     uint32_t stage;
-    uint64_t first;    /* arrival number of this stage's first request */
-    uint64_t composed; /* in this stage */
-    bool data_ended;   /* the next stage has to start the data again */
-    char *failure;     /* why the data ended early; owned, NULL = it did not */
+    uint64_t next_index;   /* arrival number of the next request that is composed */
+    uint64_t composed;     /* given to the line in this stage */
+    struct request **kept; /* composed in the stage before and not started: they go out first */
+    size_t kept_count, kept_cap, kept_at;
+    bool data_ended; /* the data has given its last prompt and starts again when more is wanted */
+    char *failure;   /* why the data ended early; owned, NULL = it did not */
 };
 
+/* A request that was composed and not started, for the next stage; takes it. By the composer's
+ * thread or between stages. */
+void composer_keep(struct composer *composer, struct request *request);
 void *
 composer_run(void *composer); /* a thread's function; closes `ready` when nothing more comes */
+void composer_fini(struct composer *composer); /* not the script */

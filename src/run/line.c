@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 
-static void line_wake_all(struct line *line)
+void line_wake_all(struct line *line)
 {
     for (size_t i = 0; i < line->listener_count; i++)
         line->listeners[i].wake(line->listeners[i].arg);
@@ -21,7 +21,9 @@ void line_release(struct line *line)
 uint64_t line_deadline_ns(struct line *line)
 {
     uint64_t start_ns = atomic_load(&line->start_ns);
-    if (!line->plan->duration_ns || !start_ns || queue_finished(line->ready))
+    if (!line->plan->duration_ns || !start_ns)
+        return UINT64_MAX;
+    if (atomic_load(&line->composer_left) && atomic_load(&line->begun) >= atomic_load(&line->given))
         return UINT64_MAX;
     return start_ns + line->plan->duration_ns;
 }

@@ -42,6 +42,8 @@ struct line {
     _Atomic uint64_t started, ended;           /* workers */
     _Atomic uint64_t first_start_ns, last_start_ns, steady_start_ns;
     _Atomic uint64_t not_started;     /* due before the stop, never started: workers, as they end */
+    _Atomic uint64_t given;           /* composer: requests on the line so far */
+    _Atomic uint64_t begun;           /* workers: of them, taken to be started */
     _Atomic bool composer_left;       /* composer: its thread is about to end */
     _Atomic uint64_t data_cycles;     /* composer */
     _Atomic uint64_t script_errors;   /* scorers */
@@ -63,6 +65,7 @@ bool line_stopped(struct line *line);
 /* Book-keeping of one exchange; called by its worker. */
 void line_started(struct line *line, uint64_t started_ns);
 void line_ended(struct line *line);
+void line_wake_all(struct line *line); /* the workers; thread-safe */
 /* The calling thread gives way to the workers where cores are short: called by stations off the
  * clock. */
 void line_step_back(void);

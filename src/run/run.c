@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "io/loop.h"
 #include "run/stage.h"
 
 /* What lives as long as the run: the scripts with their place in the data, and main's station. */
@@ -91,9 +92,9 @@ static void report_stage(struct run *run, struct stage *stage, struct reports *r
 /* True: the run goes on with the next stage. */
 static bool goes_on(const struct run *run, enum run_end end)
 {
-    return !run->collector.interrupts && end != RUN_END_INTERRUPTED && end != RUN_END_MEMORY &&
-           end != RUN_END_SCRIPT_ERRORS && end != RUN_END_DATA_FAILED &&
-           end != RUN_END_HOOK_TIMEOUT;
+    return !run->collector.interrupts && !run->composer.failure && end != RUN_END_INTERRUPTED &&
+           end != RUN_END_MEMORY && end != RUN_END_SCRIPT_ERRORS && end != RUN_END_DATA_FAILED &&
+           end != RUN_END_STAGE_FAILED;
 }
 
 static bool run_stage(struct run *run, uint32_t number, struct reports *reports, struct err *err)
@@ -121,15 +122,22 @@ static bool run_stage(struct run *run, uint32_t number, struct reports *reports,
 static bool run_stages(struct run *run, struct reports *reports, struct err *err)
 {
     const struct run_config *config = run->config;
+    for (size_t i = 0; i < config->plan_count; i++)
+        reports->planned += !config->plans[i].warmup;
     for (uint32_t i = 0; i < config->plan_count; i++) {
-        if (i > 0 && !goes_on(run, reports->end))
+        if (i > 0 && (!goes_on(run, reports->end) || signals_pending()))
             break;
         if (config->plans[i].rest_ns && !collector_rest(&run->collector, config->plans[i].rest_ns))
             break;
-        if (!run_stage(run, i, reports, err))
+        if (run_stage(run, i, reports, err))
+            continue;
+        if (!reports->count)
             return false;
+        /* What the stages before have measured stands. */
+        log_error(config->log, "stage %u could not start: %s", i, err->text);
+        reports->end = RUN_END_STAGE_FAILED;
     }
-    reports->interrupted = run->collector.interrupts > 0;
+    reports->interrupted = run->collector.interrupts > 0 || signals_pending();
     if (reports->interrupted)
         reports->end = RUN_END_INTERRUPTED;
     return true;
@@ -146,7 +154,7 @@ static void run_close(struct run *run)
     free(run->scorers);
     if (run->composer.script)
         script_close(run->composer.script);
-    free(run->composer.failure);
+    composer_fini(&run->composer);
 }
 
 bool run_execute(struct run_config *config, struct reports *reports, struct err *err)

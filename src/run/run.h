@@ -35,6 +35,6 @@ struct run_config {
     void *arg;
 };
 
-/* False: it could not start (script, data, target); nothing was sent. True: `reports` are filled,
- * however it ended. */
+/* False: it could not start (script, data, target); nothing was measured. True: `reports` are
+ * filled, however it ended. */
 bool run_execute(struct run_config *config, struct reports *reports, struct err *err) MUST_CHECK;

@@ -74,6 +74,9 @@ static void open_statistics(struct stage *stage)
 
 bool stage_open(struct stage *stage, struct err *err)
 {
+    /* What came before the first stage is its own: start-up and loading. */
+    stage->cpu_before_ns = stage->number ? clock_process_cpu_ns() : 0;
+    stage->warnings_before = stage->number ? log_warnings(stage->config->log) : 0;
     open_line(stage);
     open_statistics(stage);
     if (!open_workers(stage, err))
@@ -139,6 +142,8 @@ static uint64_t missing(struct stage *stage)
 
 enum run_end stage_end(struct stage *stage)
 {
+    if (stage->composer->failure)
+        return RUN_END_DATA_FAILED;
     if (line_stopped(&stage->line))
         return (enum run_end)atomic_load(&stage->line.end);
     return stage->plan->number && !missing(stage) ? RUN_END_NUMBER : RUN_END_DATA;
@@ -244,7 +249,7 @@ static void fill_trust(struct stage *stage, struct report *report)
     trust_workers(stage, drained > begun ? clock_seconds(drained - begun) : 0, trust);
     trust->reads_kernel = stage->collector->marks_kernel;
     trust->reads_user = stage->collector->marks_user;
-    trust->process_cpu_s = clock_seconds(clock_process_cpu_ns());
+    trust->process_cpu_s = clock_seconds(clock_process_cpu_ns() - stage->cpu_before_ns);
     trust->bodies_left_out = atomic_load(&stage->line.bodies_left_out);
     trust->missing = missing(stage);
     trust->sinks_broken = collector_broken_sinks(stage->collector);
@@ -254,7 +259,7 @@ static void fill_trust(struct stage *stage, struct report *report)
     trust->asked_rate = whole->facts.asked_rate;
     trust->achieved_rate = whole->metric[METRIC_ACHIEVED_RATE].value[STAT_MEAN];
     trust->achieved_concurrency = best->metric[METRIC_ACHIEVED_CONCURRENCY].value[STAT_MEAN];
-    trust->warnings = log_warnings(stage->config->log);
+    trust->warnings = log_warnings(stage->config->log) - stage->warnings_before;
 }
 
 static void fill_errors(struct stage *stage, struct report *report)
@@ -287,12 +292,24 @@ void stage_report(struct stage *stage, struct report *report)
 
 /* ---- taking down ---- */
 
+static void keep(void *composer, struct request *request)
+{
+    composer_keep(composer, request);
+}
+
+/* What was composed and not started goes out first in the next stage. */
+static void keep_unstarted(struct stage *stage)
+{
+    struct request *request;
+    queue_close(stage->line.ready);
+    while ((request = queue_try_take(stage->line.ready)))
+        composer_keep(stage->composer, request);
+    for (size_t i = 0; i < stage->worker_count; i++)
+        worker_give_back(stage->workers[i], keep, stage->composer);
+}
+
 static void close_queues(struct line *line)
 {
-    void *item;
-    queue_close(line->ready);
-    while ((item = queue_try_take(line->ready)))
-        request_free(item);
     queue_free(line->ready);
     queue_free(line->finished);
     queue_free(line->samples);
@@ -301,6 +318,7 @@ static void close_queues(struct line *line)
 void stage_close(struct stage *stage)
 {
     collector_leave(stage->collector);
+    keep_unstarted(stage);
     for (size_t i = 0; i < stage->worker_count; i++)
         worker_free(stage->workers[i]);
     free(stage->workers);
@@ -312,7 +330,6 @@ void stage_close(struct stage *stage)
         stage->scorers[i].whole = stage->scorers[i].steady = NULL;
     }
     free(stage->scorer_threads);
-    stage->composer->first += stage->composer->composed;
     stage->composer->composed = 0;
     close_queues(&stage->line);
 }

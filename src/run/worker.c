@@ -30,7 +30,7 @@ struct worker {
     struct waiting waiting; /* closed loop: taken from the queue, not due yet; each holds a slot */
     struct request *next;   /* open loop: taken from the queue, not started yet */
     unsigned connects_failed; /* in a row */
-    bool begun, holding, cancelling;
+    bool begun, holding, cancelling, counted;
     bool starving; /* the oldest free slot found no request ready */
 
     uint64_t cpu_at_start_ns;
@@ -121,6 +121,7 @@ static void worker_start(struct worker *worker, struct request *request, uint64_
 {
     struct exchange *exchange = exchange_new(request, worker->body_limit);
     struct err err;
+    atomic_fetch_add(&worker->line->begun, 1);
     exchange->worker = worker->number;
     exchange->due_ns = due_ns;
     exchange->capped = worker->line->plan->shape == PLAN_OPEN && worker->line->plan->capped;
@@ -179,6 +180,8 @@ static struct request *worker_draw(struct worker *worker)
     struct request *request = queue_take_or_watch(ready, &worker->waiter);
     if (!request)
         worker->starving = !queue_finished(ready);
+    else if (atomic_load(&worker->line->composer_left) && queue_finished(ready))
+        line_wake_all(worker->line); /* the last one: others may have nothing to wait for */
     return request;
 }
 
@@ -222,7 +225,8 @@ static bool worker_start_open(struct worker *worker)
         if (!worker->next && !(worker->next = worker_draw(worker)))
             return false;
         uint64_t due_ns = next_due_ns(worker), now = clock_now_ns();
-        worker_starved(worker, due_ns, now);
+        uint64_t since_ns = *slot_at(worker, 0) > due_ns ? *slot_at(worker, 0) : due_ns;
+        worker_starved(worker, since_ns, now);
         if (due_ns > now)
             return false;
         if (starts++ == STARTS_A_TURN)
@@ -257,16 +261,14 @@ static uint32_t slots_free_by(struct worker *worker, uint64_t at_ns)
 static void worker_count_not_started(struct worker *worker, uint64_t stop_ns)
 {
     uint64_t not_started = 0;
-    while (worker->waiting.count) {
-        struct waiting_entry next = waiting_pop(&worker->waiting);
-        not_started += next.due_ns <= stop_ns;
-        request_free(next.request);
-    }
+    if (worker->counted)
+        return;
+    worker->counted = true;
+    for (size_t i = 0; i < worker->waiting.count; i++)
+        not_started += worker->waiting.entries[i].due_ns < stop_ns;
     if (worker->starving || worker->holding)
         not_started += slots_free_by(worker, stop_ns);
     worker->starving = worker->holding = false;
-    request_free(worker->next);
-    worker->next = NULL;
     if (worker->line->plan->shape == PLAN_CLOSED)
         atomic_fetch_add(&worker->line->not_started, not_started);
 }
@@ -297,9 +299,11 @@ static bool worker_stopping(struct worker *worker)
 
 static bool worker_done(struct worker *worker, bool stopping)
 {
-    if (http_in_flight(worker->http) || worker->waiting.count || worker->next)
+    if (http_in_flight(worker->http))
         return false;
-    return stopping || queue_finished(worker->line->ready);
+    if (stopping)
+        return true;
+    return !worker->waiting.count && !worker->next && queue_finished(worker->line->ready);
 }
 
 /* ---- the turn ---- */
@@ -317,7 +321,8 @@ static uint64_t worker_due_ns(struct worker *worker)
         at_ns = earlier(at_ns, next_due_ns(worker));
     else if (worker->free_count && *slot_at(worker, 0) > clock_now_ns())
         at_ns = earlier(at_ns, *slot_at(worker, 0));
-    return worker->holding ? earlier(at_ns, clock_now_ns() + HOLD_RETRY_NS) : at_ns;
+    bool retry = worker->holding && slot_is_free(worker);
+    return retry ? earlier(at_ns, clock_now_ns() + HOLD_RETRY_NS) : at_ns;
 }
 
 /* Sets the alarm to the next moment at which something has to happen by itself. */
@@ -435,6 +440,16 @@ void *worker_run(void *arg)
 struct worker_facts worker_facts(const struct worker *worker)
 {
     return worker->facts;
+}
+
+void worker_give_back(struct worker *worker, void (*give)(void *arg, struct request *request),
+                      void *arg)
+{
+    while (worker->waiting.count)
+        give(arg, waiting_pop(&worker->waiting).request);
+    if (worker->next)
+        give(arg, worker->next);
+    worker->next = NULL;
 }
 
 uint64_t worker_reads(const struct worker *worker)

@@ -7,6 +7,7 @@
 #include "io/http.h"
 #include "run/line.h"
 
+struct request;
 struct worker;
 
 /* Facts of a worker that has ended. Times in ns. */
@@ -24,4 +25,7 @@ void worker_free(struct worker *worker);
 struct line_listener worker_listener(struct worker *worker);
 void *worker_run(void *worker); /* a thread's function */
 struct worker_facts worker_facts(const struct worker *worker);
+/* After its thread has ended: gives away the requests it had taken and not started. */
+void worker_give_back(struct worker *worker, void (*give)(void *arg, struct request *request),
+                      void *arg);
 uint64_t worker_reads(const struct worker *worker); /* thread-safe */

@@ -66,7 +66,7 @@ class OpenLoop(Case):
         root = self.mock("--ttft", "5ms", "--itl", "1ms", "--tokens", 2)
         report, _ = self.run_against(root, "--rate", 100, "--arrival", "constant", "--duration", "1s", "--stream")
         self.assertEqual(report["end"]["reason"], "duration")
-        self.assertEqual(report["counts"]["due"], 101)
+        self.assertEqual(report["counts"]["due"], 100)
         counts = report["counts"]
         self.assertEqual(counts["due"], counts["ok"] + counts["failed"] + counts["cancelled"] + counts["not_started"])
         self.assertEqual(stats(root)["requests"]["total"], counts["ok"])
@@ -80,7 +80,38 @@ class OpenLoop(Case):
         self.assertEqual(sums[0], sums[1])
 
 
+    def test_a_duration_ends_what_waits_for_its_time(self):
+        root = self.mock(*FAST)
+        begin = time.monotonic()
+        report, _ = self.run_against(root, "--prompt", "x", "--rate", "0.1", "--arrival", "constant", "-n", 2, "--duration", "1s",
+                                     dataset=None)
+        self.assertLess(time.monotonic() - begin, 6)
+        self.assertEqual((report["end"]["reason"], report["counts"]["ok"], report["counts"]["due"]), ("duration", 1, 1))
+
+    def test_what_was_composed_and_not_sent_goes_on_in_the_next_stage(self):
+        root = self.mock(*FAST)
+        self.write("rows.txt", "".join(f"row {i}\n" for i in range(200)))
+        report, _ = self.run_against(root, "--rate", 50, 100, "--arrival", "constant", "-n", 200, "--duration", "500ms",
+                                     "--sleep-interval", "0s", dataset=self.path("rows.txt"))
+        self.assertEqual([stage["counts"]["ok"] for stage in report["stages"]], [25, 50])
+        rows = self.database().execute("SELECT request FROM result ORDER BY stage, arrival").fetchall()
+        sent = [json.loads(row[0])["messages"][0]["content"] for row in rows]
+        self.assertEqual(sent, [f"row {i}" for i in range(75)])
+
+    def test_starved_only_for_the_time_a_slot_was_free(self):
+        root = self.mock("--ttft", "100ms", "--itl", "1ms", "--tokens", 2)
+        report, _ = self.run_against(root, "--rate", 40, "--arrival", "constant", "--parallel", 1, "-n", 30)
+        self.assertLess(report["trust"]["starved_s"], 1)
+
+
 class ClosedLoop(Case):
+    def test_slots_that_never_come_into_being_keep_nobody(self):
+        root = self.mock(*FAST)
+        begin = time.monotonic()
+        report, _ = self.run_against(root, "--parallel", 2, "--threads", 2, "--spawn-rate", "0.05", "-n", 3)
+        self.assertLess(time.monotonic() - begin, 10)
+        self.assertEqual(report["counts"]["ok"], 3)
+
     def test_ramp_up(self):
         root = self.mock("--ttft", "3s", "--itl", "1ms", "--tokens", 2)
         self.run_against(root, "--parallel", 10, "--spawn-rate", 10, "-n", 10, "--stream")
@@ -145,6 +176,31 @@ class Stages(Case):
         self.assertEqual(stats(root)["requests"]["total"], 27)
         rows = self.database().execute("SELECT s.warmup, count(*) FROM result r JOIN stage s ON s.id = r.stage GROUP BY 1")
         self.assertEqual([tuple(row) for row in rows], [(0, 20), (1, 7)])
+
+    def test_once_over_the_data_is_once_in_each_stage(self):
+        root = self.mock(*FAST)
+        self.write("ten.txt", "".join(f"row {i}\n" for i in range(10)))
+        report, _ = self.run_against(root, "--parallel", 1, 2, "--warmup-num", 3, "--sleep-interval", "0s",
+                                     dataset=self.path("ten.txt"))
+        self.assertEqual([stage["counts"]["ok"] for stage in report["stages"]], [10, 10])
+
+    def test_a_failure_after_the_duration_is_one(self):
+        root = self.mock(*FAST)
+        self.write("late.lua", """
+            local rounds = 0
+            return { build_messages = function() local i = 0
+                rounds = rounds + 1
+                return function() i = i + 1
+                    if rounds > 1 then
+                        local stop = os.clock() + 0.8
+                        while os.clock() < stop do end
+                        error("worn out")
+                    end
+                    if i <= 3 then return "p" .. i end end end }""")
+        report, _ = self.run_against(root, "--parallel", 1, 2, "--duration", "300ms", "--sleep-interval", "0s", expect=1,
+                                     dataset=self.path("late.lua"))
+        self.assertEqual(report["end"]["reason"], "data_failed")
+        self.assertEqual(len(report["stages"]), 1)
 
     def test_a_warm_up_that_takes_the_last_prompt(self):
         root = self.mock(*FAST)

@@ -273,9 +273,8 @@ static void test_everything_wrong(void **state)
 static void test_ends(void **state)
 {
     (void)state;
-    static const char *const names[] = {"number",       "data",          "duration",
-                                        "interrupted",  "script_errors", "data_failed",
-                                        "hook_timeout", "memory"};
+    static const char *const names[] = {"number",        "data",        "duration", "interrupted",
+                                        "script_errors", "data_failed", "memory",   "stage_failed"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         CHECK_TEXT("end", run_end_name((enum run_end)i), names[i]);
         assert_true(strlen(run_end_sentence((enum run_end)i)) > 10);

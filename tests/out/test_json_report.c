@@ -262,7 +262,7 @@ static void collect_stages(const struct world *world, struct list *keys)
 {
     static const char *const own[] = {"stage", "label", "end"};
     struct report twice[] = {world->report, world->report};
-    struct reports reports = {.items = twice, .count = 2, .end = world->report.end};
+    struct reports reports = {.items = twice, .count = 2, .planned = 2, .end = world->report.end};
     struct buf out;
     buf_init(&out, 1 << 20);
     json_report(&reports, world->secrets, &out);
