@@ -2,6 +2,7 @@
 # this was last seen to work with stand beside each. Sourced by scripts/deps.sh.
 
 BUILD_PACKAGES="
+    libc6-dev                # 2.36
     gcc                      # 12.2
     cmake                    # 3.25
     ninja-build              # 1.11
@@ -16,7 +17,6 @@ BUILD_PACKAGES="
 "
 
 TEST_PACKAGES="
-    libc6-dev                # sanitizers link against it
     libcmocka-dev            # 1.1.5
     clang                    # 14.0
     clang-format             # 14.0

@@ -89,8 +89,9 @@ const struct command about_commands[] = {
 const size_t about_command_count = sizeof about_commands / sizeof *about_commands;
 
 static const struct about_row exit_codes[] = {
-    {"0", "done: at least one request succeeded"},
-    {"1", "nothing succeeded, the script failed too often, or a result could not be written"},
+    {"0", "done: requests succeeded, in each stage"},
+    {"1", "none succeeded (in some stage), the script or the data failed, or a result could not "
+          "be written"},
     {"2", "wrong options or configuration"},
     {"3", "could not start: script, data or target"},
     {"130", "interrupted; the report and the database hold what was measured until then"},

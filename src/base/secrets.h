@@ -48,5 +48,8 @@ void secrets_register_url(struct secrets *secrets, const char *url, const char *
 /* Name and password as "Basic …" sends them; the password alone too. */
 void secrets_register_login(struct secrets *secrets, struct span user, struct span password,
                             const char *what, struct log *log);
+/* Whether a header (or field) of that name holds a secret whatever its value is: "Authorization",
+ * "x-api-key", "Set-Cookie". */
+bool secrets_name(struct span name);
 /* "Name: value", if the name is that of a confidential header; "Bearer X" hides X as well. */
 void secrets_register_header(struct secrets *secrets, const char *line, struct log *log);

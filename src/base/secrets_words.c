@@ -41,6 +41,11 @@ static bool is_confidential(struct span coded)
     return names_token(name) || strcasecmp(name, "sig") == 0;
 }
 
+bool secrets_name(struct span name)
+{
+    return is_confidential(name);
+}
+
 /* ---- the parts of a URL ---- */
 
 /* Where they stand in the URL; those that are not there are empty. */

@@ -10,7 +10,14 @@
 #include "wire/utf8.h"
 
 /* Characters that are shown of the beginning and the end of a text. */
-enum { BODY_FIRST = 100, BODY_LAST = 100, PAYLOAD_FIRST = 200, ERROR_FIRST = 2000 };
+enum {
+    BODY_FIRST = 100,
+    BODY_LAST = 100,
+    PAYLOAD_FIRST = 200,
+    HEADER_FIRST = 300,
+    ERROR_FIRST = 2000,
+    MOST_HEADERS = 100
+};
 
 struct debug {
     struct log *log;
@@ -163,6 +170,93 @@ static void show_request(struct debug *debug, const struct sample *sample, bool 
     end_line(debug);
 }
 
+/* ---- headers ---- */
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+/* Where the value begins in "Name: value". A line without a colon is no header: to be on the safe
+ * side all behind its first word is its value. */
+static size_t value_of(struct span line)
+{
+    const char *colon = line.len ? memchr(line.data, ':', line.len) : NULL;
+    size_t at = colon ? (size_t)(colon - line.data) + 1 : 0;
+    while (!colon && at < line.len && !strchr("=; \t", line.data[at]))
+        at++;
+    while (at < line.len && is_blank(line.data[at]))
+        at++;
+    return at;
+}
+
+/* `confidential`: whether the line before was; a line that begins with a blank continues it. */
+static void show_header(struct debug *debug, const struct sample *sample, char arrow,
+                        struct span line, bool *confidential)
+{
+    bool continues = line.len && is_blank(line.data[0]);
+    size_t value = continues ? 1 : value_of(line);
+    *confidential = continues ? *confidential : secrets_name(span_of(line.data, value));
+    begin_line(debug, sample);
+    buf_printf(&debug->line, " %c ", arrow);
+    add_text(debug, *confidential ? span_of(line.data, value) : line, HEADER_FIRST, 0);
+    if (*confidential)
+        buf_add_text(&debug->line, "[redacted]");
+    end_line(debug);
+}
+
+static void show_more_headers(struct debug *debug, const struct sample *sample, char arrow,
+                              size_t count)
+{
+    if (count <= MOST_HEADERS)
+        return;
+    begin_line(debug, sample);
+    buf_printf(&debug->line, " %c … (%zu more headers)", arrow, count - MOST_HEADERS);
+    end_line(debug);
+}
+
+static void show_request_headers(struct debug *debug, const struct sample *sample)
+{
+    const struct list *headers = &sample->exchange->request->headers;
+    bool confidential = false;
+    for (size_t i = 0; i < headers->count && i < MOST_HEADERS; i++)
+        show_header(debug, sample, '>', span_text(headers->items[i]), &confidential);
+    show_more_headers(debug, sample, '>', headers->count);
+}
+
+/* The next line of the text without its end; false when there is none. */
+static bool next_line(struct span *text, struct span *line)
+{
+    if (!text->len)
+        return false;
+    const char *end = memchr(text->data, '\n', text->len);
+    size_t len = end ? (size_t)(end - text->data) : text->len;
+    size_t used = len + (end != NULL);
+    *line = span_of(text->data, len);
+    *text = span_of(text->data + used, text->len - used);
+    if (line->len && line->data[line->len - 1] == '\r')
+        line->len--;
+    return true;
+}
+
+static void show_answer_headers(struct debug *debug, const struct sample *sample)
+{
+    struct span text = buf_span(&sample->exchange->headers), line;
+    bool confidential = false;
+    size_t count = 0;
+    if (!text.len)
+        return;
+    begin_line(debug, sample);
+    buf_printf(&debug->line, " < HTTP %d", sample->exchange->status);
+    end_line(debug);
+    while (next_line(&text, &line))
+        if (count++ < MOST_HEADERS)
+            show_header(debug, sample, '<', line, &confidential);
+    show_more_headers(debug, sample, '<', count);
+}
+
+/* ---- the answer ---- */
+
 static void show_event(struct debug *debug, const struct sample *sample, const struct event *event,
                        const struct span *payload)
 {
@@ -230,6 +324,8 @@ static bool take_sample(void *self, const struct sample *sample, bool with_bodie
     struct debug *debug = self;
     (void)err;
     show_request(debug, sample, with_bodies);
+    show_request_headers(debug, sample);
+    show_answer_headers(debug, sample);
     show_events(debug, sample, with_bodies);
     show_outcome(debug, sample);
     return true;

@@ -1,5 +1,7 @@
 /* What --debug shows: requests and answers with their times, as notes in the log. A sink: it tells
- * of finished exchanges, so that looking costs the clock nothing. Main thread only. */
+ * of finished exchanges, so that looking costs the clock nothing. Headers are a note each, ">"
+ * those of the request and "<" those of the answer; the values of confidential ones
+ * ("Authorization", "Set-Cookie") are never shown. Main thread only. */
 #pragma once
 
 #include <stdint.h>

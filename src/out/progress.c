@@ -3,11 +3,16 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "model/live.h"
+#include "model/metric.h"
+#include "model/plan.h"
+#include "model/sample.h"
 #include "out/progress_text.h"
 
 #define REDRAW_S 0.2 /* not oftener */
@@ -21,16 +26,39 @@ struct moment {
     uint64_t ended, events, reads;
 };
 
+struct mean {
+    double sum;
+    uint64_t count;
+};
+
+/* What the plain lines say, kept sample by sample: ticks come too seldom for exact counts. */
+struct account {
+    struct live live; /* the figures that plain lines show, no others */
+    uint64_t first_start_ns, last_end_ns;
+    struct mean latency, ttft, package_latency;
+};
+
 struct progress {
     struct log *log;
     bool terminal;
     uint64_t every;
-    uint64_t printed; /* scored at the last plain line */
-    bool standing;    /* a live line is on the terminal */
-    double next_s;    /* not drawn again before */
+    struct account account; /* of this stage, without a terminal */
+    bool standing;          /* a live line is on the terminal */
+    double next_s;          /* not drawn again before */
     struct moment moments[MOMENTS];
     size_t moment_count; /* all that were ever noted */
 };
+
+static void account_begin(struct account *account, uint32_t parallel)
+{
+    double none = (double)NAN;
+    *account = (struct account){
+        .live = {.parallel = parallel,
+                 .latency_mean = none,
+                 .ttft_mean = none,
+                 .package_latency_mean = none},
+    };
+}
 
 struct progress *progress_new(struct log *log, bool terminal, uint64_t every)
 {
@@ -38,6 +66,7 @@ struct progress *progress_new(struct log *log, bool terminal, uint64_t every)
     progress->log = log;
     progress->terminal = terminal;
     progress->every = every;
+    account_begin(&progress->account, 0);
     return progress;
 }
 
@@ -98,10 +127,7 @@ static void draw(struct progress *progress, const struct live *live)
     progress->next_s = live->elapsed_s + REDRAW_S;
     struct progress_rates rates = rates_now(progress, live);
     buf_init(&line, 4096);
-    progress_live_line(live, &rates, &line);
-    size_t columns = terminal_columns();
-    if (line.len > columns) /* plain ASCII */
-        line.len = columns;
+    progress_live_line(live, &rates, terminal_columns(), &line);
     if (!progress->standing && progress->log)
         log_set_live(progress->log, true);
     progress->standing = true;
@@ -110,17 +136,87 @@ static void draw(struct progress *progress, const struct live *live)
     buf_fini(&line);
 }
 
-static void print(struct progress *progress, const struct live *live)
+/* ---- plain lines ---- */
+
+static void print(const struct live *live)
 {
     struct buf line;
-    if (!progress->every || live->scored / progress->every == progress->printed / progress->every)
-        return;
-    progress->printed = live->scored;
     buf_init(&line, 4096);
     progress_plain_line(live, &line);
     fprintf(stderr, "%.*s\n", (int)line.len, line.data);
     fflush(stderr);
     buf_fini(&line);
+}
+
+/* Returns the new mean; NAN adds nothing. */
+static double add_to_mean(struct mean *mean, double value)
+{
+    if (!isnan(value)) {
+        mean->sum += value;
+        mean->count++;
+    }
+    return mean->count ? mean->sum / (double)mean->count : (double)NAN;
+}
+
+static void account_success(struct account *account, const struct sample *sample)
+{
+    struct live *live = &account->live;
+    live->ok++;
+    live->latency_mean = add_to_mean(&account->latency, sample_latency(sample));
+    live->ttft_mean = add_to_mean(
+        &account->ttft, sample_interval(sample->exchange->sent_ns, sample->first_token_ns));
+    live->package_latency_mean = add_to_mean(
+        &account->package_latency, metric_value(metric_at(METRIC_PACKAGE_LATENCY), sample));
+    live->packages += sample->data_events;
+    if (sample->completion_tokens != TOKENS_UNKNOWN)
+        live->completion_tokens += sample->completion_tokens;
+    if (sample->prompt_tokens != TOKENS_UNKNOWN)
+        live->prompt_tokens += sample->prompt_tokens;
+}
+
+static void account_add(struct account *account, const struct sample *sample)
+{
+    const struct exchange *exchange = sample->exchange;
+    uint64_t first_ns = account->first_start_ns, started_ns = exchange->started_ns;
+    if (started_ns && (!first_ns || started_ns < first_ns))
+        account->first_start_ns = started_ns;
+    if (exchange->end_ns > account->last_end_ns)
+        account->last_end_ns = exchange->end_ns;
+    if (account->first_start_ns && account->last_end_ns > account->first_start_ns)
+        account->live.window_s = clock_seconds(account->last_end_ns - account->first_start_ns);
+    if (sample->outcome == OUTCOME_OK)
+        account_success(account, sample);
+    else
+        account->live.failed++;
+}
+
+/* ---- the sink ---- */
+
+static bool take_begin(void *self, uint32_t stage, const struct plan *plan, struct err *err)
+{
+    struct progress *progress = self;
+    (void)stage;
+    (void)err;
+    progress->next_s = 0; /* the clock of the display begins again */
+    progress->moment_count = 0;
+    memset(progress->moments, 0, sizeof progress->moments);
+    account_begin(&progress->account, plan->shape == PLAN_CLOSED ? plan->parallel : 0);
+    return true;
+}
+
+/* Cancelled requests are neither successes nor failures: they are not counted. */
+static bool take_sample(void *self, const struct sample *sample, bool with_bodies, struct err *err)
+{
+    struct progress *progress = self;
+    const struct live *live = &progress->account.live;
+    (void)with_bodies;
+    (void)err;
+    if (progress->terminal || !progress->every || sample->outcome == OUTCOME_CANCELLED)
+        return true;
+    account_add(&progress->account, sample);
+    if ((live->ok + live->failed) % progress->every == 0)
+        print(live);
+    return true;
 }
 
 static bool take_tick(void *self, const struct live *live, struct err *err)
@@ -129,8 +225,6 @@ static bool take_tick(void *self, const struct live *live, struct err *err)
     (void)err;
     if (progress->terminal)
         draw(progress, live);
-    else
-        print(progress, live);
     return true;
 }
 
@@ -147,7 +241,9 @@ struct sink progress_sink(struct progress *progress)
     return (struct sink){
         .name = "progress",
         .self = progress,
+        .sample = take_sample,
         .tick = take_tick,
+        .stage_begin = take_begin,
         .stage_end = take_end,
     };
 }

@@ -2,49 +2,87 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "base/units.h"
 #include "out/running.h"
 
-enum { SHORT = 40 };
+enum { SHORT = 40, PART = 64 };
 
-static void add_time(const struct live *live, struct buf *out)
+/* In the order in which they stand. */
+enum part { TIME, DONE, FLIGHT, RATE, EVENTS, TTFT, ERRORS, LEFT, PARTS };
+
+/* Each part in words and in short; empty = nothing to say. */
+struct words {
+    char full[PARTS][PART], brief[PARTS][PART];
+};
+
+/* From the widest line to the narrowest; the first that fits is shown. */
+static const struct form {
+    bool brief;
+    unsigned without; /* parts left out, a bit each */
+} forms[] = {
+    {false, 0},
+    {false, 1u << EVENTS},
+    {false, 1u << EVENTS | 1u << TTFT},
+    {true, 1u << EVENTS | 1u << TTFT},
+    {true, 1u << EVENTS | 1u << TTFT | 1u << TIME},
+    {true, 1u << EVENTS | 1u << TTFT | 1u << TIME | 1u << FLIGHT},
+    {true, 1u << EVENTS | 1u << TTFT | 1u << TIME | 1u << FLIGHT | 1u << RATE},
+};
+enum { FORMS = sizeof forms / sizeof *forms };
+
+static void say_time(const struct live *live, struct words *words)
 {
-    buf_printf(out, "%.1fs", live->elapsed_s);
-    if (live->duration_s > 0)
-        buf_printf(out, "/%gs", live->duration_s);
+    char *text = words->full[TIME];
+    int len = snprintf(text, PART, "%.1fs", live->elapsed_s);
+    if (live->duration_s > 0 && len > 0 && len < PART)
+        snprintf(text + len, PART - (size_t)len, "/%gs", live->duration_s);
+    memcpy(words->brief[TIME], text, PART);
 }
 
-static void add_done(const struct live *live, struct buf *out)
+static void say_counts(const struct live *live, struct words *words)
 {
+    char *done = words->full[DONE];
     if (live->asked)
-        buf_printf(out, "  %" PRIu64 "/%" PRIu64, live->ended, live->asked);
+        snprintf(done, PART, "%" PRIu64 "/%" PRIu64, live->ended, live->asked);
     else
-        buf_printf(out, "  %" PRIu64 " done", live->ended);
-    buf_printf(out, "  %" PRIu32 " in flight", live->in_flight);
+        snprintf(done, PART, "%" PRIu64 " done", live->ended);
+    memcpy(words->brief[DONE], done, PART);
+    snprintf(words->full[FLIGHT], PART, "%" PRIu32 " in flight", live->in_flight);
+    snprintf(words->brief[FLIGHT], PART, "%" PRIu32 " fl", live->in_flight);
+    snprintf(words->full[ERRORS], PART, "errors %" PRIu64, live->failed);
+    snprintf(words->brief[ERRORS], PART, "err %" PRIu64, live->failed);
 }
 
-static void add_count_rate(struct buf *out, double rate, const char *unit)
+static void say_count_rate(char out[PART], double rate, const char *unit)
 {
     char text[SHORT];
     if (rate >= 0 && rate < 1e15)
-        buf_printf(out, "  %s %s", units_show_count(text, sizeof text, (uint64_t)(rate + 0.5)),
-                   unit);
+        snprintf(out, PART, "%s %s", units_show_count(text, sizeof text, (uint64_t)(rate + 0.5)),
+                 unit);
 }
 
 /* Before the first answer has been scored, the reads show that the server speaks. */
-static void add_rates(const struct live *live, const struct progress_rates *rates, struct buf *out)
+static void say_rates(const struct live *live, const struct progress_rates *rates,
+                      struct words *words)
 {
     char text[SHORT];
     if (!live->scored) {
-        add_count_rate(out, rates->reads, "reads/s");
+        say_count_rate(words->full[RATE], rates->reads, "reads/s");
+        memcpy(words->brief[RATE], words->full[RATE], PART);
         return;
     }
-    if (isfinite(rates->requests))
-        buf_printf(out, "  %.1f req/s", rates->requests);
-    add_count_rate(out, rates->events, "events/s");
+    if (isfinite(rates->requests)) {
+        snprintf(words->full[RATE], PART, "%.1f req/s", rates->requests);
+        snprintf(words->brief[RATE], PART, "%.1f/s", rates->requests);
+    }
+    say_count_rate(words->full[EVENTS], rates->events, "events/s");
     if (isfinite(live->ttft_p50))
-        buf_printf(out, "  TTFT p50 %s", units_show_seconds(text, sizeof text, live->ttft_p50));
+        snprintf(words->full[TTFT], PART, "TTFT p50 %s",
+                 units_show_seconds(text, sizeof text, live->ttft_p50));
 }
 
 /* What is left by number at the present rate, or by time, whichever is less; NAN = not known. */
@@ -59,19 +97,43 @@ static double seconds_left(const struct live *live, const struct progress_rates 
     return fmin(by_number, by_time); /* of one NAN it takes the other */
 }
 
-void progress_live_line(const struct live *live, const struct progress_rates *rates,
+static void say_left(const struct live *live, const struct progress_rates *rates,
+                     struct words *words)
+{
+    char text[SHORT], *left = words->full[LEFT];
+    double seconds = seconds_left(live, rates);
+    if (live->draining)
+        snprintf(left, PART, "draining");
+    else if (isfinite(seconds))
+        snprintf(left, PART, "ETA %s", units_show_span(text, sizeof text, seconds));
+    memcpy(words->brief[LEFT], left, PART);
+}
+
+static void join(const struct words *words, const struct form *form, struct buf *out)
+{
+    const char *gap = form->brief ? " " : "  ";
+    for (int i = 0; i < PARTS; i++) {
+        const char *text = form->brief ? words->brief[i] : words->full[i];
+        if (*text && !(form->without >> i & 1))
+            buf_printf(out, "%s%s", out->len ? gap : "", text);
+    }
+}
+
+void progress_live_line(const struct live *live, const struct progress_rates *rates, size_t columns,
                         struct buf *out)
 {
-    char text[SHORT];
-    add_time(live, out);
-    add_done(live, out);
-    add_rates(live, rates, out);
-    buf_printf(out, "  errors %" PRIu64, live->failed);
-    double left = seconds_left(live, rates);
-    if (live->draining)
-        buf_add_text(out, "  draining");
-    else if (isfinite(left))
-        buf_printf(out, "  ETA %s", units_show_span(text, sizeof text, left));
+    struct words words = {0};
+    say_time(live, &words);
+    say_counts(live, &words);
+    say_rates(live, rates, &words);
+    say_left(live, rates, &words);
+    for (size_t i = 0; i < FORMS; i++) {
+        buf_clear(out);
+        join(&words, &forms[i], out);
+        if (out->len <= columns)
+            return;
+    }
+    out->len = columns; /* plain ASCII */
 }
 
 void progress_plain_line(const struct live *live, struct buf *out)

@@ -11,7 +11,7 @@
 #include "script/contract.h"
 #include "script/script.h"
 
-enum { SCRIPT_LIMIT = 4 * 1024 * 1024, NAME_LIMIT = 100 };
+enum { SCRIPT_LIMIT = 4 * 1024 * 1024, NAME_LIMIT = 100, PATH_LIMIT = 4096 };
 
 /* The scripts in the binary, for messages; a test holds this list against the files. */
 static const struct {
@@ -104,6 +104,30 @@ static char *in_folder(const char *folder, size_t len, const char *kind, const c
     return NULL;
 }
 
+/* PREFIX/share/llmbench of the PREFIX/bin/llmbench that runs, wherever that was installed; NULL for
+ * a program that lies elsewhere: what is next to it there may be anybody's. */
+static char *own_share(void)
+{
+    static const char bin[] = "/" LLMBENCH_BIN_FOLDER "/";
+    char program[PATH_LIMIT];
+    ssize_t got = readlink("/proc/self/exe", program, sizeof program);
+    if (got <= 0 || (size_t)got == sizeof program) /* full: it may have been cut */
+        return NULL;
+    const char *name = memrchr(program, '/', (size_t)got);
+    size_t folder = name ? (size_t)(name - program) + 1 : 0, len = sizeof bin - 1;
+    if (folder < len || memcmp(program + folder - len, bin, len) != 0)
+        return NULL;
+    return mem_printf("%.*s/" LLMBENCH_SHARE_FOLDER, (int)(folder - len), program);
+}
+
+static char *in_share(const char *kind, const char *name)
+{
+    char *own = own_share();
+    char *path = own ? in_folder(own, strlen(own), kind, name) : NULL;
+    free(own);
+    return path ? path : in_folder(LLMBENCH_SHARE, strlen(LLMBENCH_SHARE), kind, name);
+}
+
 static char *on_disk(const char *kind, const char *name)
 {
     const char *at = getenv("LLMBENCH_PATH");
@@ -114,7 +138,7 @@ static char *on_disk(const char *kind, const char *name)
             return path;
         at += len + (at[len] == ':');
     }
-    return in_folder(LLMBENCH_SHARE, strlen(LLMBENCH_SHARE), kind, name);
+    return in_share(kind, name);
 }
 
 static bool is_builtin(const char *kind, const char *name)

@@ -1,4 +1,5 @@
-/* Where scripts are: files, $LLMBENCH_PATH, the installed share folder, the binary. No Lua. */
+/* Where scripts are: files, $LLMBENCH_PATH, the share folder beside the program's bin folder, the
+ * one it was configured for, the binary. No Lua. */
 #pragma once
 
 #include <stdbool.h>

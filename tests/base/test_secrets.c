@@ -271,6 +271,20 @@ static void test_register_url(void **state)
     }
 }
 
+static void test_names(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        bool secret;
+    } cases[] = {
+        {"Authorization", true}, {"x-api-key", true}, {"Set-Cookie", true}, {"X-Token", true},
+        {"Content-Type", false}, {"x-tokens", false}, {"", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        CHECK_INT(cases[i].name, secrets_name(span_text(cases[i].name)), cases[i].secret);
+}
+
 static void test_register_header(void **state)
 {
     (void)state;
@@ -456,6 +470,7 @@ int main(void)
         cmocka_unit_test(test_every_cut),
         cmocka_unit_test(test_url),
         cmocka_unit_test(test_register_url),
+        cmocka_unit_test(test_names),
         cmocka_unit_test(test_register_header),
         cmocka_unit_test(test_register_login),
         cmocka_unit_test(test_refused),

@@ -416,6 +416,27 @@ class Installed(Case):
         _, out = self.use(self.path("alone"), "alone")
         self.assertIn("openai (built in)", out)
 
+    def test_its_own_share_folder_is_looked_into(self):
+        """Wherever --prefix put it, and wherever it is moved or linked to; a program outside a bin folder has none."""
+        def edit(prefix, user):
+            with open(os.path.join(prefix, "share/llmbench/apis/openai.lua"), "w", encoding="utf-8") as text:
+                text.write(f"""
+                    local api = require "apis.openai"
+                    local build = api.build_request
+                    function api.build_request(...) local body = build(...) body.user = "{user}" return body end
+                    return api""")
+        edit(self.prefix, "edited")
+        said, out = self.use(os.path.join(self.prefix, "bin/llmbench"), "edited")
+        self.assertEqual(said["user"], "edited")
+        self.assertIn("prefix/share/llmbench/apis/openai.lua", out)
+        os.symlink(os.path.join(self.prefix, "bin/llmbench"), self.path("link"))
+        self.assertEqual(self.use(self.path("link"), "linked")[0]["user"], "edited")
+        moved = shutil.move(self.prefix, self.path("moved"))
+        edit(moved, "moved")
+        self.assertEqual(self.use(os.path.join(moved, "bin/llmbench"), "moved")[0]["user"], "moved")
+        os.rename(os.path.join(moved, "bin"), os.path.join(moved, "build"))
+        self.assertNotIn("user", self.use(os.path.join(moved, "build/llmbench"), "built")[0])
+
     def test_a_folder_of_ones_own_goes_first(self):
         os.makedirs(self.path("own/apis"))
         self.write("own/apis/openai.lua", """

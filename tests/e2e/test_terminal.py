@@ -94,6 +94,28 @@ class Terminal(Case):
             for line in self.live_lines(pieces):
                 self.assertLess(len(line), columns if columns > 1 else 80, "it would wrap")
 
+    def test_what_matters_fits(self):
+        """How far, how fast, how many errors and how long it will take, at every usual width."""
+        root = self.mock("--ttft", "50ms", "--itl", "20ms", "--tokens", 20)
+        for columns, form in ((120, r"\d+\.\ds/60s  \d+/90  \d+ in flight  [\d.]+ req/s  [\d,]+ events/s  TTFT p50 \S+ \S+  "
+                                    r"errors 0  ETA \d+s"),
+                              (80, r"\d+\.\ds/60s  \d+/90  \d+ in flight  [\d.]+ req/s  (TTFT p50 \S+ \S+  )?errors 0  ETA \d+s"),
+                              (60, r"\d+\.\ds/60s \d+/90 \d+ fl [\d.]+/s err 0 ETA \d+s"
+                                   r"|\d+\.\ds/60s  \d+/90  \d+ in flight  [\d.]+ req/s  errors 0  ETA \d+s"),
+                              (40, r"(\d+\.\ds/60s )?\d+/90 \d+ fl [\d.]+/s err 0 ETA \d+s")):
+            code, pieces, _ = self.watch(*self.job(root, "-n", 90, "--parallel", 20, "--duration", "60s", "--name",
+                                                   f"w{columns}"), columns=columns, both=False)
+            self.assertEqual(code, 0)
+            lines = self.live_lines(pieces)
+            late = [line for line in lines if re.search(r"req/s|\d/s ", line) and "draining" not in line]
+            self.assertGreater(len(late), 3, lines)
+            for line in lines:
+                self.assertLess(len(line), columns, "it would wrap")
+                self.assertRegex(line, r"ETA|draining")
+            for line in late:
+                if "reads/s" not in line:
+                    self.assertRegex(line, f"^(?:{form})$")
+
     def test_notes_do_not_tear_the_line(self):
         """A warning while the live line stands goes on a line of its own."""
         root = self.mock("--ttft", "30ms", "--itl", "10ms", "--tokens", 10)
@@ -163,6 +185,29 @@ class Piped(Case):
         self.assertNotIn("\t", result.out)
         for line in result.err.splitlines():
             self.assertRegex(line, r"^(llmbench: |Time: \d+\.\d, concurrency: 1, completed: \d+, succeed: \d+, failed: 0, )")
+
+    def test_a_line_for_every_n(self):
+        """However fast they come: ticks are much fewer."""
+        root = self.mock("--ttft", "0ms", "--itl", "0ms", "--tokens", 2)
+        for every, number in ((10, 200), (1, 60), (7, 30), (50, 49)):
+            _, result = self.run_against(root, "-n", number, "--parallel", 8, "--log-every-n-query", every, "--stream", "--name",
+                                         f"every{every}")
+            found = [tuple(map(int, counts)) for counts in
+                     re.findall(r"^Time: .*completed: (\d+), succeed: (\d+), failed: (\d+), ", result.err, re.M)]
+            self.assertEqual(found, [(done, done, 0) for done in range(every, number + 1, every)])
+
+    def test_debug_shows_headers(self):
+        def serve(connection, _):
+            while read_request(connection):
+                connection.sendall(plain({"error": "no"}, "401 No", extra="Set-Cookie: session=hidden-cookie\r\nX-Request-Id: 17\r\n"))
+        with ScriptedServer(serve) as server:
+            _, result = self.run_against(server.url, "-n", 1, "--debug", "--header", "X-Auth-Thing: hidden-value",
+                                         "--header", "X-Trace: shown", expect=1)
+        for line in ("> X-Auth-Thing: [redacted]", "> X-Trace: shown", "< HTTP 401", "< Set-Cookie: [redacted]",
+                     "< X-Request-Id: 17"):
+            self.assertIn(f"request 0 {line}\n", result.err)
+        with open(self.path("outputs/run.log"), encoding="utf-8") as text:
+            self.assertNotIn("hidden-", text.read() + result.err)
 
     def test_closed_pipes(self):
         """The reader of the table goes away: no crash, and the database is whole."""

@@ -101,6 +101,102 @@ static void test_a_stream(void **state)
           "finished: stop\n");
 }
 
+/* The lines of the log between the first, the request, and the last, the outcome. */
+static char *header_lines(const char *const *request, const char *answer, int status)
+{
+    struct sample *sample =
+        made(&(struct fixture_sample){.outcome = OUTCOME_OK, .plain = true}, "http://h");
+    for (; *request; request++)
+        list_add(&sample->exchange->request->headers, *request);
+    if (answer)
+        buf_add_text(&sample->exchange->headers, answer);
+    sample->exchange->status = status;
+    char *text = shown(sample, false);
+    sample_free(sample);
+    char *from = strchr(text, '\n') + 1, *to = text + strlen(text) - 1;
+    while (to > from && to[-1] != '\n')
+        to--;
+    char *lines = mem_copy(from, (size_t)(to - from));
+    free(text);
+    return lines;
+}
+
+static void test_headers(void **state)
+{
+    static const struct {
+        const char *name;
+        const char *request[8];
+        const char *answer;
+        const char *want;
+    } cases[] = {
+        {"none", {NULL}, NULL, ""},
+        {"both",
+         {"Content-Type: application/json", "X-Trace: 7"},
+         "Content-Type: text/event-stream\r\nX-Id: a:b\n",
+         "request 0 > Content-Type: application/json\n"
+         "request 0 > X-Trace: 7\n"
+         "request 0 < HTTP 429\n"
+         "request 0 < Content-Type: text/event-stream\n"
+         "request 0 < X-Id: a:b\n"},
+        {"confidential, though not registered",
+         {"Authorization: Bearer abc", "x-api-key:abc", "COOKIE: a=abc; b=abc", "Api-Key;",
+          "X-Auth=abc", "x-goog-api-key abc"},
+         "Set-Cookie: s=abc; Path=/\r\n and=abc\r\nX-RateLimit-Tokens: 5\r\n folded\r\n",
+         "request 0 > Authorization: [redacted]\n"
+         "request 0 > x-api-key:[redacted]\n"
+         "request 0 > COOKIE: [redacted]\n"
+         "request 0 > Api-Key[redacted]\n"
+         "request 0 > X-Auth[redacted]\n"
+         "request 0 > x-goog-api-key [redacted]\n"
+         "request 0 < HTTP 429\n"
+         "request 0 < Set-Cookie: [redacted]\n"
+         "request 0 <  [redacted]\n"
+         "request 0 < X-RateLimit-Tokens: 5\n"
+         "request 0 <  folded\n"},
+        {"registered, under an innocent name",
+         {"X-Trace: " FIXTURE_SECRET "!"},
+         "X-Echo: \x1b[2J" FIXTURE_SECRET,
+         "request 0 > X-Trace: [redacted]!\n"
+         "request 0 < HTTP 429\n"
+         "request 0 < X-Echo: \\x1b[2J[redacted]\n"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *lines = header_lines(cases[i].request, cases[i].answer, 429);
+        CHECK_TEXT(cases[i].name, lines, cases[i].want);
+        free(lines);
+    }
+}
+
+/* `count` times the text. */
+static void repeat(struct buf *out, const char *text, int count)
+{
+    for (int i = 0; i < count; i++)
+        buf_add_text(out, text);
+}
+
+static void test_long_headers(void **state)
+{
+    (void)state;
+    struct buf answer, want;
+    buf_init(&answer, 1 << 20);
+    buf_init(&want, 1 << 20);
+    buf_add_text(&answer, "A: ");
+    repeat(&answer, "x", 400);
+    repeat(&answer, "\r\nB: y", 104);
+    buf_add_text(&want, "request 0 < HTTP 200\nrequest 0 < A: ");
+    repeat(&want, "x", 297);
+    buf_add_text(&want, " … (103 characters)\n");
+    repeat(&want, "request 0 < B: y\n", 99);
+    buf_add_text(&want, "request 0 < … (5 more headers)\n");
+    char *text = buf_take(&answer), *wanted = buf_take(&want);
+    char *lines = header_lines((const char *const[]){NULL}, text, 200);
+    CHECK_TEXT("long", lines, wanted);
+    free(lines);
+    free(wanted);
+    free(text);
+}
+
 static void test_failures(void **state)
 {
     (void)state;
@@ -136,13 +232,6 @@ static void test_left_out(void **state)
           "behind\n"
           "request 0 +1.000 ms o\n"
           "request 0 +11.000 ms ok, HTTP 200, 1 events, 12 prompt tokens, 1 completion tokens\n");
-}
-
-/* `count` times the text. */
-static void repeat(struct buf *out, const char *text, int count)
-{
-    for (int i = 0; i < count; i++)
-        buf_add_text(out, text);
 }
 
 static const struct {
@@ -226,10 +315,9 @@ static void test_cuts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_stream),
-        cmocka_unit_test(test_failures),
-        cmocka_unit_test(test_left_out),
-        cmocka_unit_test(test_cuts),
+        cmocka_unit_test(test_a_stream),     cmocka_unit_test(test_headers),
+        cmocka_unit_test(test_long_headers), cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_left_out),     cmocka_unit_test(test_cuts),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
