@@ -13,15 +13,44 @@ local shapes = {
     { field = "prompt", lines = "chat_jsonl", list = "qianfan_json" },
 }
 
--- The first row and whether the file is one "list" or "lines", a row each.
-local function look(path)
+local HEAD_BYTES = 2 ^ 20 -- of the file, to tell a list from lines that are lists
+
+-- What the file begins with, without a byte order mark.
+local function head_of(path)
+    local file, why = io.open(path, "rb")
+    if not file then
+        error(why, 0)
+    end
+    local head = file:read(HEAD_BYTES) or ""
+    file:close()
+    return (head:gsub("^\239\187\191", ""))
+end
+
+-- Whether the file is one list. A list may stand in a single line of any length, so no more than
+-- the head is looked at; and lines may be lists themselves, each a row.
+local function is_list(path)
+    local head, ending = head_of(path), path:lower():match("%.(%w+)$")
+    if not head:find("^%s*%[") or ending == "json" then
+        return head:find("^%s*%[") ~= nil
+    end
+    local line, rest = head:match("^%s*([^\n]*)\n(.*)$")
+    if not line and #head < HEAD_BYTES then
+        line, rest = head, ""
+    end
+    if not line then
+        return ending ~= "jsonl"
+    elseif json.decode(line) == nil then
+        return true
+    end
+    return ending ~= "jsonl" and not rest:find("%S")
+end
+
+local function first_row(path)
     local tries = 100
     for line in dataset.lines(path) do
         local row = json.decode(line)
-        if line:find("^%s*%[") and (row == nil or path:lower():find("%.json$")) then
-            return dataset.json_list(path)(), "list"
-        elseif row ~= nil then
-            return row, "lines"
+        if row ~= nil then
+            return row
         end
         tries = tries - 1
         if tries == 0 then
@@ -29,6 +58,14 @@ local function look(path)
         end
     end
     return nil
+end
+
+-- The first row and whether the file is one "list" or "lines", a row each.
+local function look(path)
+    if is_list(path) then
+        return dataset.json_list(path)(), "list"
+    end
+    return first_row(path), "lines"
 end
 
 local function name_of(path)

@@ -93,9 +93,8 @@ static const char *wanted(const struct opt_row *row)
         return AMONG(row->name, json_options) ? "an object, or a text such as \"@file.json\""
                                               : "a text in quotes";
     case OPT_KIND_INTEGER:
-        return row->type == &opt_integer ? "a whole number" : "a number, or a text with a unit";
-    case OPT_KIND_NUMBER:
-        return row->type == &opt_number ? "a number" : "a number, or a text with a unit";
+        return row->type->plain ? "a whole number" : "a number, or a text with a unit";
+    case OPT_KIND_NUMBER: return row->type->plain ? "a number" : "a number, or a text with a unit";
     case OPT_KIND_NUMBERS: return "a number or a list of numbers";
     case OPT_KIND_LIST:
         return object ? "an object or a list of texts" : "a text or a list of texts";
@@ -202,8 +201,7 @@ static bool take_text(struct reader *reader, enum json_token token)
 /* Texts only where the command line knows units. */
 static bool take_number(struct reader *reader, enum json_token token)
 {
-    const struct opt_type *type = reader->row->type;
-    bool units = type != &opt_integer && type != &opt_number;
+    bool units = !reader->row->type->plain;
     if (token == JSON_NUMBER || (token == JSON_STRING && units))
         return assign(reader, reader->json.text);
     return wrong_type(reader, "", token);
@@ -528,7 +526,7 @@ static void write_shown(struct buf *out, const struct opt_set *set, const struct
     struct buf shown;
     buf_init(&shown, CONFIG_LIMIT);
     opt_show(set, row, &shown);
-    if (row->type == &opt_integer || row->type == &opt_number || row->type == &opt_flag)
+    if (row->type->plain || row->type == &opt_flag)
         buf_add_span(out, buf_span(&shown));
     else
         json_write_string(out, buf_span(&shown));

@@ -32,6 +32,7 @@ struct opt_type {
     enum opt_kind kind;
     bool takes_value; /* false: a flag */
     bool many;        /* one use takes all following words that fit */
+    bool plain;       /* a number without units: what `show` writes is one as JSON has it */
     size_t size;      /* of the field, checked by OPT_FIELD */
     bool (*parse)(const struct opt_row *row, const char *text, void *field, struct err *err);
     void (*release)(void *field);
@@ -46,6 +47,10 @@ extern const struct opt_type opt_text;    /* char *, owned */
 extern const struct opt_type opt_choice;  /* char *, owned; one of row->choices */
 extern const struct opt_type opt_integer; /* int64_t, within min…max */
 extern const struct opt_type opt_number;  /* double, within min…max */
+/* char *, owned, NULL = none: the number's own digits, made JSON where they are not ("+5", ".5"),
+ * for values that are handed on; whole ones from -2^63 to 2^64-1. */
+extern const struct opt_type opt_exact_integer;
+extern const struct opt_type opt_exact_number;
 extern const struct opt_type
     opt_duration; /* uint64_t ns, within min…max seconds; bare numbers are seconds */
 extern const struct opt_type opt_size;  /* uint64_t bytes */

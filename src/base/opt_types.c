@@ -1,4 +1,5 @@
 /* The type objects of opt.h: how each C type of field is parsed, released and shown. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -201,6 +202,70 @@ static double number_number(const void *field)
     return *(const double *)field;
 }
 
+/* ---- numbers that keep their digits ---- */
+
+/* The text of a number as JSON writes it: without '+' and idle zeros in front, with digits on both
+ * sides of the point. */
+static char *json_digits(const char *text)
+{
+    struct buf out;
+    buf_init(&out, SIZE_MAX);
+    if (*text == '-')
+        buf_add_char(&out, '-');
+    text += *text == '-' || *text == '+';
+    while (text[0] == '0' && text[1] >= '0' && text[1] <= '9')
+        text++;
+    size_t whole = strspn(text, "0123456789");
+    buf_add(&out, whole ? text : "0", whole ? whole : 1);
+    text += whole;
+    bool idle_point = text[0] == '.' && !(text[1] >= '0' && text[1] <= '9');
+    buf_add_text(&out, text + idle_point);
+    return buf_take(&out);
+}
+
+static bool take_digits(const char *text, void *field)
+{
+    free(*(char **)field);
+    *(char **)field = json_digits(text);
+    return true;
+}
+
+/* Within 64 bits, with a sign or without. */
+static bool fits_64_bits(const char *text)
+{
+    errno = 0;
+    if (*text == '-')
+        (void)strtoll(text, NULL, 10);
+    else
+        (void)strtoull(text, NULL, 10);
+    return errno == 0;
+}
+
+static bool exact_integer_parse(const struct opt_row *row, const char *text, void *field,
+                                struct err *err)
+{
+    size_t sign = *text == '-' || *text == '+', digits = strspn(text + sign, "0123456789");
+    if (digits == 0 || text[sign + digits])
+        return err_set(err, "--%s '%.*s': not a whole number", row->name, SHOWN, text);
+    if (!fits_64_bits(text))
+        return err_set(err, "--%s '%.*s': too large a number (at most 64 bits)", row->name, SHOWN,
+                       text);
+    return within_bounds(row, strtod(text, NULL), text, err) && take_digits(text, field);
+}
+
+static bool exact_number_parse(const struct opt_row *row, const char *text, void *field,
+                               struct err *err)
+{
+    double value = 0;
+    return number_parse(row, text, &value, err) && take_digits(text, field);
+}
+
+static double exact_number(const void *field)
+{
+    const char *digits = *(char *const *)field;
+    return digits ? strtod(digits, NULL) : 0;
+}
+
 static bool share_parse(const struct opt_row *row, const char *text, void *field, struct err *err)
 {
     double value = 0;
@@ -358,6 +423,7 @@ const struct opt_type opt_choice = {.name = "one of its choices",
 const struct opt_type opt_integer = {.name = "a whole number",
                                      .kind = OPT_KIND_INTEGER,
                                      .takes_value = true,
+                                     .plain = true,
                                      .size = sizeof(int64_t),
                                      .parse = integer_parse,
                                      .release = integer_release,
@@ -366,11 +432,30 @@ const struct opt_type opt_integer = {.name = "a whole number",
 const struct opt_type opt_number = {.name = "a number",
                                     .kind = OPT_KIND_NUMBER,
                                     .takes_value = true,
+                                    .plain = true,
                                     .size = sizeof(double),
                                     .parse = number_parse,
                                     .release = number_release,
                                     .show = number_show,
                                     .number = number_number};
+const struct opt_type opt_exact_integer = {.name = "a whole number",
+                                           .kind = OPT_KIND_INTEGER,
+                                           .takes_value = true,
+                                           .plain = true,
+                                           .size = sizeof(char *),
+                                           .parse = exact_integer_parse,
+                                           .release = text_release,
+                                           .show = text_show,
+                                           .number = exact_number};
+const struct opt_type opt_exact_number = {.name = "a number",
+                                          .kind = OPT_KIND_NUMBER,
+                                          .takes_value = true,
+                                          .plain = true,
+                                          .size = sizeof(char *),
+                                          .parse = exact_number_parse,
+                                          .release = text_release,
+                                          .show = text_show,
+                                          .number = exact_number};
 const struct opt_type opt_duration = {.name = "a duration",
                                       .kind = OPT_KIND_NUMBER,
                                       .takes_value = true,

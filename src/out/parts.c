@@ -77,11 +77,11 @@ static cJSON *option_value(const struct opt_set *options, const struct opt_row *
     case OPT_KIND_FLAG: return cJSON_CreateBool(*(const bool *)field);
     case OPT_KIND_LIST: return option_list(secrets, field);
     case OPT_KIND_NUMBERS: return option_numbers(field);
-    case OPT_KIND_INTEGER: /* exact beyond 2^53 */
-        if (row->type == &opt_integer)
+    case OPT_KIND_INTEGER:
+    case OPT_KIND_NUMBER:
+        if (row->type->plain) /* with all its digits */
             return option_shown(options, row, secrets, true);
         return cJSON_CreateNumber(row->type->number(field));
-    case OPT_KIND_NUMBER: return cJSON_CreateNumber(row->type->number(field));
     case OPT_KIND_TEXT: break;
     }
     return option_shown(options, row, secrets, false);

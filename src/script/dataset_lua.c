@@ -73,7 +73,7 @@ static struct span reader_refill(void *arg)
 static void check_read(lua_State *lua, const struct reader *reader)
 {
     if (reader->read_errno)
-        throw_error(lua, "%s: cannot be read: %s", reader->path, strerror(reader->read_errno));
+        throw_plain(lua, "%s: cannot be read: %s", reader->path, strerror(reader->read_errno));
 }
 
 /* ---- lines ---- */
@@ -105,7 +105,7 @@ static bool next_line(lua_State *lua, struct reader *reader, struct span *line)
     check_read(lua, reader);
     reader->line += any;
     if (reader->text.full)
-        throw_error(lua, "%s:%llu: this line is longer than %d MiB", reader->path,
+        throw_plain(lua, "%s:%llu: this line is longer than %d MiB", reader->path,
                     (unsigned long long)reader->line, LINE_LIMIT / 1024 / 1024);
     *line = buf_span(&reader->text);
     if (line->len > 0 && line->data[line->len - 1] == '\r')
@@ -204,7 +204,7 @@ static void list_failed(lua_State *lua, struct reader *reader)
 {
     check_read(lua, reader);
     script_of(lua)->malformed++;
-    throw_error(lua, "%s: %s (after %llu whole elements of its list)", reader->path,
+    throw_plain(lua, "%s: %s (after %llu whole elements of its list)", reader->path,
                 json_error(&reader->json), (unsigned long long)reader->line);
 }
 
@@ -225,7 +225,7 @@ static void begin_list(lua_State *lua, struct reader *reader)
     if (token == JSON_ERROR)
         list_failed(lua, reader);
     if (token != JSON_ARRAY_BEGIN)
-        throw_error(lua, "%s: a JSON list ([…]) is expected, this is %s", reader->path,
+        throw_plain(lua, "%s: a JSON list ([…]) is expected, this is %s", reader->path,
                     token == JSON_OBJECT_BEGIN ? "an object (for one value a line use "
                                                  "dataset.jsonl)"
                                                : "a single value");
@@ -313,19 +313,17 @@ int dataset_lua_text(lua_State *lua)
 
 static int make_reader(lua_State *lua, lua_CFunction step)
 {
+    if (lua_isnoneornil(lua, 1))
+        throw_plain(lua, "the path of the data is missing: name the file by --dataset-path FILE");
     if (lua_type(lua, 1) != LUA_TSTRING)
-        return luaL_argerror(lua, 1,
-                             lua_isnoneornil(lua, 1)
-                                 ? "the path of the data is expected (is --dataset-path "
-                                   "missing?)"
-                                 : "the path of the data is expected");
+        return luaL_argerror(lua, 1, "the path of the data is expected");
     struct reader *reader = lua_newuserdata(lua, sizeof *reader); // -- path reader
     *reader = (struct reader){0};
     luaL_getmetatable(lua, reader_name); // -- path reader meta
     lua_setmetatable(lua, -2);           // -- path reader
     lua_pushcclosure(lua, step, 1);      // -- path next
     if (!reader_open(reader, lua_tostring(lua, 1)))
-        throw_error(lua, "%s: cannot be opened: %s", lua_tostring(lua, 1), strerror(errno));
+        throw_plain(lua, "%s: cannot be opened: %s", lua_tostring(lua, 1), strerror(errno));
     return 1;
 }
 

@@ -364,14 +364,23 @@ static void put_item_tokens(lua_State *lua, const struct script *script, int ite
         param_put(lua, row && row->body ? row->body : "max_tokens"); // -- body place
 }
 
+/* -- value: a number with the digits it was given with */
+static void push_given(lua_State *lua, const struct opt_set *opts, const struct opt_row *row)
+{
+    if (row->type == &opt_exact_integer || row->type == &opt_exact_number)
+        json_push_exact(lua, span_text(*(char *const *)opt_field(opts, row)));
+    else
+        opt_push(lua, opts, row);
+}
+
 static void put_given(lua_State *lua, const struct script *script)
 {
     for (size_t i = 0; script->opts && i < script->opts->count; i++) {
         const struct opt_row *row = &script->opts->rows[i];
         if (!travels(script, row))
             continue;
-        opt_push(lua, script->opts, row); // -- body place value
-        param_put(lua, row->body);        // -- body place
+        push_given(lua, script->opts, row); // -- body place value
+        param_put(lua, row->body);          // -- body place
     }
 }
 

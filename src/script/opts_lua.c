@@ -78,6 +78,15 @@ static void push_numbers(lua_State *lua, const struct numbers *numbers)
     }
 }
 
+/* Whole numbers beyond 2^53 stay what they are. */
+static void push_exact_integer(lua_State *lua, const char *digits)
+{
+    if (*digits == '-')
+        integer_push_signed(lua, strtoll(digits, NULL, 10));
+    else
+        integer_push_unsigned(lua, strtoull(digits, NULL, 10));
+}
+
 void opt_push(lua_State *lua, const struct opt_set *set, const struct opt_row *row)
 {
     const void *field = opt_field(set, row);
@@ -89,6 +98,10 @@ void opt_push(lua_State *lua, const struct opt_set *set, const struct opt_row *r
     case OPT_KIND_INTEGER:
         if (row->type == &opt_integer) {
             integer_push_signed(lua, *(const int64_t *)field);
+            break;
+        }
+        if (row->type == &opt_exact_integer) {
+            push_exact_integer(lua, *(char *const *)field);
             break;
         }
         /* fall through */

@@ -73,6 +73,22 @@ static size_t without_bridge(struct span text)
     return len;
 }
 
+/* The user's mistake, told in a sentence by a script of this program or by the program itself on
+ * such a script's behalf: what was raised has no place in front and comes from a C function
+ * (`error` is one). Where in the script that was is no news to the user. */
+static bool is_plain_refusal(lua_State *lua, const char *message)
+{
+    static const char shipped[] = "=builtin:";
+    lua_Debug raiser, caller;
+    if (lua_type(lua, 1) != LUA_TSTRING || !lua_getstack(lua, 1, &raiser) ||
+        !lua_getstack(lua, 2, &caller) || !lua_getinfo(lua, "S", &raiser) ||
+        !lua_getinfo(lua, "S", &caller))
+        return false;
+    return strcmp(raiser.what, "C") == 0 &&
+           strncmp(caller.source, shipped, sizeof shipped - 1) == 0 &&
+           strncmp(message, caller.short_src, strlen(caller.short_src)) != 0;
+}
+
 static int handle_error(lua_State *lua)
 {
     lua_Debug frame;
@@ -80,7 +96,7 @@ static int handle_error(lua_State *lua)
         lua_pushfstring(lua, "(the error is a %s value)", luaL_typename(lua, 1));
     // -- error … message
     const char *message = lua_tostring(lua, -1);
-    if (!message || !running_function(lua, &frame))
+    if (!message || !running_function(lua, &frame) || is_plain_refusal(lua, message))
         return 1;
     if (strstr(message, "stack overflow")) {
         /* looking for line numbers now, LuaJIT 2.1.0-beta3 may read in front of its own memory */
@@ -203,17 +219,34 @@ void slot_clear(lua_State *lua, enum slot slot)
     slot_take(lua, slot);
 }
 
+static void format_error(char *text, size_t size, const char *format, va_list args)
+{
+    int len = vsnprintf(text, size, format, args);
+    if (len >= (int)size)
+        err_mark_cut(text, size);
+}
+
 void throw_error(lua_State *lua, const char *format, ...)
 {
     char text[1024];
     va_list args;
     va_start(args, format);
-    int len = vsnprintf(text, sizeof text, format, args);
+    format_error(text, sizeof text, format, args);
     va_end(args);
-    if (len >= (int)sizeof text)
-        err_mark_cut(text, sizeof text);
     luaL_error(lua, "%s", text);
     abort(); /* luaL_error does not return, but does not say so */
+}
+
+void throw_plain(lua_State *lua, const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+    va_start(args, format);
+    format_error(text, sizeof text, format, args);
+    va_end(args);
+    lua_pushstring(lua, text); // -- text
+    lua_error(lua);
+    abort(); /* as above */
 }
 
 struct span lua_span(lua_State *lua, int index)

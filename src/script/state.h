@@ -122,6 +122,9 @@ void slot_clear(lua_State *lua, enum slot slot);
  * (luaL_error's own formats lack %zu and the like.) */
 void throw_error(lua_State *lua, const char *format, ...) PRINTF_LIKE(2, 3)
     __attribute__((noreturn));
+/* The same without the place: for what is wrong with the user's files, not with the script. */
+void throw_plain(lua_State *lua, const char *format, ...) PRINTF_LIKE(2, 3)
+    __attribute__((noreturn));
 struct span lua_span(lua_State *lua, int index); /* of a string; lives as long as Lua keeps it */
 void push_span(lua_State *lua, struct span span);
 int absolute(lua_State *lua, int index);

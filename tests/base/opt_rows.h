@@ -10,6 +10,7 @@ struct opts {
     double rate, jitter;
     uint64_t read_timeout, limit;
     struct list headers, urls;
+    char *whole, *exact;
 };
 
 static const struct opt_row rows[] = {
@@ -107,6 +108,16 @@ static const struct opt_row rows[] = {
      .type = &opt_words,
      OPT_FIELD(struct opts, urls, struct list),
      .metavar = "URL",
+     .group = "Output"},
+    {.name = "whole",
+     .type = &opt_exact_integer,
+     OPT_FIELD(struct opts, whole, char *),
+     .group = "Output"},
+    {.name = "exact",
+     .type = &opt_exact_number,
+     OPT_FIELD(struct opts, exact, char *),
+     .min = -2,
+     .max = 200,
      .group = "Output"},
 };
 

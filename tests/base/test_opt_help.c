@@ -28,7 +28,9 @@ static void test_help(void **state)
         "      --read-timeout TIME     (default: 5m)\n"
         "      --limit SIZE\n"
         "  -H, --header LINE           (repeatable)\n"
-        "      --urls URL …            (repeatable)\n";
+        "      --urls URL …            (repeatable)\n"
+        "      --whole N\n"
+        "      --exact N\n";
     struct buf out;
     buf_init(&out, 100000);
     opt_help(rows, ROWS, 80, &out);

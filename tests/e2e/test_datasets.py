@@ -82,6 +82,11 @@ class Datasets(Bodies):
         self.assertEqual(asked(self.run_bodies("--dataset-path", path, dataset=script)), [["one"], ["two"]])
         self.assertIn("c4.jsonl:2: skipped: it has no text in the field 'text'", self.result.err)
 
+    def test_a_missing_path_is_one_sentence(self):
+        self.assertEqual(self.run_bodies(dataset="line_by_line", expect=3), [])
+        self.assertIn("line_by_line reads a text file: name it by --dataset-path FILE", self.result.err)
+        self.assertNotIn("traceback", self.result.err)
+
     def test_nothing_to_send(self):
         for name, text, part in (("e.txt", "\n \n", "holds no usable prompt"),
                                  ("e.jsonl", "", "its first row has none of the shapes known here"),

@@ -58,6 +58,19 @@ class Templates(Bodies):
         for part in ('"seed":18446744073709551615', '"a":1.10', '"b":1e2', '"c":9007199254740993', '"d":0.80'):
             self.assertIn(part, body)
 
+    def test_digits_of_options_stay_too(self):
+        given = {"seed": "18446744073709551615", "temperature": "0.70", "top_p": "1.0", "presence_penalty": "-0.10"}
+        config = self.write("config.json", "{%s}" % ",".join(f'"{name}":{digits}' for name, digits in given.items()))
+        words = [word for name, digits in given.items() for word in ("--" + name.replace("_", "-"), digits)]
+        dumped = self.write("dumped.json", self.llmbench("--url", "http://h/v1", "--model", "m", *words, "--dump-config", expect=0).out)
+        for source in (words, ["--config", config], ["--config", dumped]):
+            body = self.run_bodies("--prompt", "p", *source, "--json", self.path("report.json"))[0]
+            with open(self.path("report.json"), encoding="utf-8") as file:
+                report = file.read().replace(": ", ":").replace("\t", "")
+            for name, digits in given.items():
+                self.assertIn(f'"{name}":{digits}', body)
+                self.assertIn(f'"{name}":{digits}', report)
+
     def test_each_beats_the_one_before(self):
         ladder = [("--query-template", '{"seed":1,"temperature":0.1,"top_p":0.1,"top_k":1,"n":1}'),
                   ("--seed", "2", "--temperature", "0.2", "--top-p", "0.2", "--top-k", "2"),

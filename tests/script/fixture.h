@@ -15,8 +15,8 @@ struct spec {
     char *prompt, *api_key, *dataset_path;
     struct list header, stop;
     bool stream, logprobs;
-    int64_t max_tokens, seed;
-    double temperature;
+    int64_t max_tokens;
+    char *seed, *temperature;
     uint64_t timeout_ns;
 };
 
@@ -34,8 +34,11 @@ static const struct opt_row spec_rows[] = {
      .type = &opt_integer,
      SPEC(max_tokens, int64_t),
      .body = "max_tokens"},
-    {.name = "seed", .type = &opt_integer, SPEC(seed, int64_t), .body = "seed"},
-    {.name = "temperature", .type = &opt_number, SPEC(temperature, double), .body = "temperature"},
+    {.name = "seed", .type = &opt_exact_integer, SPEC(seed, char *), .body = "seed"},
+    {.name = "temperature",
+     .type = &opt_exact_number,
+     SPEC(temperature, char *),
+     .body = "temperature"},
     {.name = "read-timeout", .type = &opt_duration, SPEC(timeout_ns, uint64_t), .fallback = "90s"},
 };
 

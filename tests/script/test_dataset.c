@@ -170,7 +170,7 @@ static void missing_files_are_named(void **state)
     } missing[] = {
         {"/nonexistent/file", "/nonexistent/file: cannot be opened: No such file or directory"},
         {"/", "/: cannot be read: Is a directory"},
-        {NULL, "the path of the data is expected (is --dataset-path missing?)"},
+        {NULL, "the path of the data is missing: name the file by --dataset-path FILE"},
     };
     for (size_t i = 0; i < sizeof missing / sizeof *missing; i++) {
         struct fixture fixture;

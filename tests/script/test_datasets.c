@@ -198,6 +198,19 @@ static const struct {
      "[\n {\"prompt\":\"a\"},\n {\"prompt\":\"b\"}\n]\n", "a|b", 0, "read as qianfan_json"},
     {"auto: a list of conversations", "auto", "a.json",
      "[{\"conversations\":[{\"from\":\"human\",\"value\":\"a\"}]}]", "a", 0, "read as sharegpt"},
+    {"auto: a list in one line, by its ending", "auto", "a.json", "[{\"prompt\":\"a\"}]\n", "a", 0,
+     "read as qianfan_json"},
+    {"auto: a list after a mark and blank lines", "auto", "a.json",
+     "\xEF\xBB\xBF\n [{\"prompt\":\"a\"}]", "a", 0, "read as qianfan_json"},
+    {"auto: one line of turns, by its ending", "auto", "a.jsonl",
+     "[{\"prompt\":\"a\",\"response\":\"b\"},{\"prompt\":\"c\"}]\n", "user=a assistant=b user=c", 0,
+     "read as qianfan_jsonl"},
+    {"auto: lines of turns, by what follows", "auto", "a.data",
+     "[{\"prompt\":\"a\"}]\n[{\"prompt\":\"b\"}]\n", "a|b", 0, "read as qianfan_jsonl"},
+    {"auto: one list, as nothing follows", "auto", "a.data",
+     "[{\"prompt\":\"a\"},{\"prompt\":\"b\"}]\n\n", "a|b", 0, "read as qianfan_json"},
+    {"auto: a list of many lines", "auto", "a.data",
+     "[\n{\"prompt\":\"a\"},\n{\"prompt\":\"b\"}]\n", "a|b", 0, "read as qianfan_json"},
     {"auto: lines in spite of the name", "auto", "a.json",
      "{\"question\":\"q\"}\n{\"question\":\"r\"}", "q|r", 0, "read as openqa"},
     {"auto: the first row may be broken", "auto", "a.jsonl", "oops\n{\"question\":\"q\"}\n", "q", 1,
@@ -298,6 +311,61 @@ static void passes_count_once(void **state)
     free(text);
 }
 
+/* A list in one line that is longer than any line may be; what stands before and after the filling
+ * is read. */
+static void a_long_line_is_a_list(void **state)
+{
+    (void)state;
+    enum { FILLING = 66 * 1024 * 1024 / 1024 };
+    static const char *const files[] = {"a.json", "a.data"};
+    char filling[1025];
+    memset(filling, ' ', 1024);
+    filling[1024] = '\0';
+    struct buf data;
+    buf_init(&data, (size_t)80 << 20);
+    buf_add_text(&data, "[{\"instruction\":\"a\"},");
+    for (int i = 0; i < FILLING; i++)
+        buf_add_text(&data, filling);
+    buf_add_text(&data, "{\"instruction\":\"b\"}]");
+    char *text = buf_take(&data);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        struct readout got = read_set("auto", files[i], text, NULL, 1);
+        CHECK_TEXT(files[i], got.items, "a|b");
+        readout_fini(&got);
+    }
+    free(text);
+}
+
+static const struct {
+    const char *dataset, *path; /* NULL = none is given */
+    const char *want;
+} refusals[] = {
+    {"line_by_line", NULL, "line_by_line reads a text file: name it by --dataset-path FILE"},
+    {"auto", NULL, "auto reads a file: name it by --dataset FILE"},
+    {"sharegpt", NULL, "the path of the data is missing: name the file by --dataset-path FILE"},
+    {"sharegpt", "/nonexistent/file",
+     "/nonexistent/file: cannot be opened: No such file or directory"},
+    {"auto", "/nonexistent/file", "/nonexistent/file: No such file or directory"},
+};
+
+/* The user's mistakes are told without Lua's stack. */
+static void refusals_are_sentences(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+        struct fixture fixture;
+        struct err err;
+        fixture_init(&fixture, NULL);
+        fixture.config.dataset = refusals[i].dataset;
+        fixture.config.data_path = refusals[i].path;
+        assert_null(fixture_open(&fixture, api, &err));
+        check_contains(refusals[i].dataset, err.text, refusals[i].want);
+        size_t len = strlen(err.text), part = strlen(refusals[i].want);
+        CHECK_TEXT(refusals[i].dataset, err.text + (len > part ? len - part : 0), refusals[i].want);
+        fixture_fini(&fixture);
+    }
+}
+
 static const struct {
     const char *name, *expression, *part;
 } misuses[] = {
@@ -336,10 +404,9 @@ static void misuse_is_named(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shapes_are_read),
-        cmocka_unit_test(lengths_are_kept),
-        cmocka_unit_test(passes_count_once),
-        cmocka_unit_test(misuse_is_named),
+        cmocka_unit_test(shapes_are_read),        cmocka_unit_test(lengths_are_kept),
+        cmocka_unit_test(passes_count_once),      cmocka_unit_test(a_long_line_is_a_list),
+        cmocka_unit_test(refusals_are_sentences), cmocka_unit_test(misuse_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,8 +6,9 @@ struct texts {
     char *prompt, *query_template, *hyperparameters, *extra_args;
     struct list parameters;
     bool stream, apply_chat_template;
-    int64_t max_tokens, seed;
-    double temperature;
+    int64_t max_tokens;
+    char *seed;
+    char *temperature;
 };
 
 #define TEXTS(F, T) OPT_FIELD(struct texts, F, T)
@@ -23,8 +24,11 @@ static const struct opt_row rows[] = {
      TEXTS(apply_chat_template, bool),
      .fallback = "true"},
     {.name = "max-tokens", .type = &opt_integer, TEXTS(max_tokens, int64_t), .body = "max_tokens"},
-    {.name = "seed", .type = &opt_integer, TEXTS(seed, int64_t), .body = "seed"},
-    {.name = "temperature", .type = &opt_number, TEXTS(temperature, double), .body = "temperature"},
+    {.name = "seed", .type = &opt_exact_integer, TEXTS(seed, char *), .body = "seed"},
+    {.name = "temperature",
+     .type = &opt_exact_number,
+     TEXTS(temperature, char *),
+     .body = "temperature"},
 };
 
 enum { WORDS = 12 };
