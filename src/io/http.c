@@ -106,6 +106,11 @@ void http_deliver(struct http *http)
     }
 }
 
+bool http_more_to_end(const struct http *http)
+{
+    return http->ended != NULL;
+}
+
 static void http_on_deliver(struct ev_loop *ev, ev_prepare *prepare, int events)
 {
     (void)ev, (void)events;

@@ -66,6 +66,10 @@ void http_free(struct http *http); /* nothing may be in flight */
 bool http_start(struct http *http, struct exchange *exchange, struct err *err) MUST_CHECK;
 void http_cancel_all(struct http *http); /* ends everything in flight with FINISH_CANCELLED; on_end
                                             runs from the loop soon */
+/* Whether further exchanges have ended already and on_end follows at once: in on_end, the caller
+ * may wait for the last of them before it starts others, so that what has ended is not counted as
+ * in flight beside what begins. */
+bool http_more_to_end(const struct http *http);
 uint32_t http_in_flight(const struct http *http);
 uint64_t
 http_reads(const struct http *http); /* of bodies, so far; may be asked from another thread */

@@ -111,7 +111,8 @@ static void worker_ended(void *arg, struct exchange *exchange)
     line_ended(worker->line);
     slot_free(worker, exchange->end_ns + worker_pause_ns(worker, exchange));
     worker_hand_on(worker, exchange);
-    worker_turn(worker);
+    if (!http_more_to_end(worker->http))
+        worker_turn(worker);
 }
 
 /* ---- starting ---- */
