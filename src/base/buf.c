@@ -34,7 +34,7 @@ char *buf_reserve(struct buf *buf, size_t len)
     if (need > buf->cap || !buf->data) {
         size_t cap = buf->cap ? buf->cap : 64;
         while (cap < need)
-            cap = cap > buf->limit / 2 ? need : cap + cap / 2;
+            cap = cap > buf->limit - cap / 2 ? buf->limit : cap + cap / 2;
         buf->data = mem_resize(buf->data, cap, 1);
         buf->cap = cap;
     }
