@@ -139,8 +139,7 @@ static void test_errno_is_kept(void **state)
     (void)state;
     struct log *log = log_new(LOG_INFO, NULL);
     struct err err;
-    if (access("/dev/full", W_OK) != 0)
-        skip();
+    assert_int_equal(access("/dev/full", W_OK), 0);     /* every Linux has it */
     assert_true(log_open_file(log, "/dev/full", &err)); /* its writes set errno */
     struct capture capture = capture_begin();
     errno = ENOENT;
@@ -297,8 +296,7 @@ static void test_full_disk_is_told_once(void **state)
     (void)state;
     struct log *log = log_new(LOG_WARN, NULL);
     struct err err;
-    if (access("/dev/full", W_OK) != 0)
-        skip();
+    assert_int_equal(access("/dev/full", W_OK), 0); /* every Linux has it */
     assert_true(log_open_file(log, "/dev/full", &err));
     struct capture capture = capture_begin();
     log_info(log, "a");
