@@ -44,8 +44,8 @@ struct script_word {
     int (*function)(struct lua_State *lua); /* WORD_MODULE: NULL = defined by the prelude */
 };
 
-/* All rows, in the order in which help shows them. */
-const struct script_word *script_words(size_t *count);
+/* Row `i` of all, in the order in which help shows them; NULL after the last. */
+const struct script_word *script_word_at(size_t i);
 const struct script_word *script_word_find(enum word_kind kind, const char *name); /* or NULL */
 /* The known name that `name` was most likely meant to be; NULL when none is close. */
 const char *script_word_nearest(enum word_kind kind, const char *name);

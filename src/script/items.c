@@ -34,20 +34,18 @@ static void check_messages(lua_State *lua)
 /* Of an item's fields only the contract's own are checked; the others are the script's. */
 static void check_item_fields(lua_State *lua)
 {
-    size_t count = 0;
-    const struct script_word *words = script_words(&count);
+    const struct script_word *word;
     bool says_something = false;
-    for (size_t i = 0; i < count; i++) {
-        if (words[i].kind != WORD_ITEM)
+    for (size_t i = 0; (word = script_word_at(i)); i++) {
+        if (word->kind != WORD_ITEM)
             continue;
-        lua_getfield(lua, -1, words[i].name); // -- item value
+        lua_getfield(lua, -1, word->name); // -- item value
         if (!lua_isnil(lua, -1)) {
-            word_check(lua, &words[i], "the item");
-            if (strcmp(words[i].name, "messages") == 0)
+            word_check(lua, word, "the item");
+            if (strcmp(word->name, "messages") == 0)
                 check_messages(lua);
-            says_something |= strcmp(words[i].name, "messages") == 0 ||
-                              strcmp(words[i].name, "prompt") == 0 ||
-                              strcmp(words[i].name, "body") == 0;
+            says_something |= strcmp(word->name, "messages") == 0 ||
+                              strcmp(word->name, "prompt") == 0 || strcmp(word->name, "body") == 0;
         }
         lua_pop(lua, 1); // -- item
     }

@@ -59,15 +59,14 @@ static void check_field(lua_State *lua, struct load_job *job)
 
 static void check_required(lua_State *lua, enum word_kind kind, const char *where)
 {
-    size_t count = 0;
-    const struct script_word *words = script_words(&count);
-    for (size_t i = 0; i < count; i++) {
-        if (words[i].kind != kind || !words[i].required)
+    const struct script_word *word;
+    for (size_t i = 0; (word = script_word_at(i)); i++) {
+        if (word->kind != kind || !word->required)
             continue;
-        lua_getfield(lua, -1, words[i].name); // -- table hook
+        lua_getfield(lua, -1, word->name); // -- table hook
         if (lua_isnil(lua, -1))
-            throw_error(lua, "%s: the hook '%s%s' is missing; it %s", where, words[i].name,
-                        words[i].arguments, words[i].sentence);
+            throw_error(lua, "%s: the hook '%s%s' is missing; it %s", where, word->name,
+                        word->arguments, word->sentence);
         lua_pop(lua, 1); // -- table
     }
 }

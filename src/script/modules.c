@@ -1,4 +1,4 @@
-/* The bundled modules, registered from the table of contract.c, and the prelude over them. */
+/* The bundled modules, registered from the contract's rows, and the prelude over them. */
 #include "script/modules.h"
 
 #include <stdio.h>
@@ -27,21 +27,20 @@ static void push_module(lua_State *lua, const char *name, size_t len)
 
 static void register_functions(lua_State *lua)
 {
-    size_t count = 0;
-    const struct script_word *words = script_words(&count);
-    for (size_t i = 0; i < count; i++) {
-        const char *dot = strchr(words[i].name, '.');
-        if (words[i].kind != WORD_MODULE)
+    const struct script_word *word;
+    for (size_t i = 0; (word = script_word_at(i)); i++) {
+        const char *dot = strchr(word->name, '.');
+        if (word->kind != WORD_MODULE)
             continue;
         if (!dot) {
-            lua_pushcfunction(lua, words[i].function); // -- function
-            lua_setglobal(lua, words[i].name);         // --
+            lua_pushcfunction(lua, word->function); // -- function
+            lua_setglobal(lua, word->name);         // --
             continue;
         }
-        push_module(lua, words[i].name, (size_t)(dot - words[i].name)); // -- module
-        if (words[i].function) {
-            lua_pushcfunction(lua, words[i].function); // -- module function
-            lua_setfield(lua, -2, dot + 1);            // -- module
+        push_module(lua, word->name, (size_t)(dot - word->name)); // -- module
+        if (word->function) {
+            lua_pushcfunction(lua, word->function); // -- module function
+            lua_setfield(lua, -2, dot + 1);         // -- module
         }
         lua_pop(lua, 1); // --
     }

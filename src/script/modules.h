@@ -1,4 +1,4 @@
-/* The C functions of the bundled Lua modules, for the table in contract.c that registers them. */
+/* The C functions of the bundled Lua modules, for the rows of the contract that register them. */
 #pragma once
 
 struct lua_State;

@@ -5,27 +5,25 @@
 
 const struct script_word *script_word_find(enum word_kind kind, const char *name)
 {
-    size_t count = 0;
-    const struct script_word *words = script_words(&count);
-    for (size_t i = 0; i < count; i++)
-        if (words[i].kind == kind && strcmp(words[i].name, name) == 0)
-            return &words[i];
+    const struct script_word *word;
+    for (size_t i = 0; (word = script_word_at(i)); i++)
+        if (word->kind == kind && strcmp(word->name, name) == 0)
+            return word;
     return NULL;
 }
 
 const char *script_word_nearest(enum word_kind kind, const char *name)
 {
     const char *nearest = NULL;
-    size_t count = 0;
-    const struct script_word *words = script_words(&count);
+    const struct script_word *word;
     unsigned best = 4; /* three letters off is a slip, more is another word */
-    for (size_t i = 0; i < count; i++) {
-        if (words[i].kind != kind)
+    for (size_t i = 0; (word = script_word_at(i)); i++) {
+        if (word->kind != kind)
             continue;
-        unsigned distance = word_distance(words[i].name, name);
+        unsigned distance = word_distance(word->name, name);
         if (distance < best && distance < strlen(name)) {
             best = distance;
-            nearest = words[i].name;
+            nearest = word->name;
         }
     }
     return nearest;

@@ -1,8 +1,9 @@
-"""The rows of src/script/contract.c as Python, and the tables that docs/scripting.md shows of them."""
+"""The rows of src/script/contract_*.c as Python, and the tables that docs/scripting.md shows of them."""
 import ast
 import os
 import re
 
+FILES = [f"src/script/contract_{name}.c" for name in ("script", "answer", "modules")]
 TYPES = {"WORD_FUNCTION": "function", "WORD_TEXT": "string", "WORD_FLAG": "true or false", "WORD_COUNT": "whole number",
          "WORD_SECONDS": "number", "WORD_TABLE": "table", "WORD_TEXT_OR_TABLE": "string or table", "WORD_ANY": "anything"}
 TEXT = r'(?:"(?:[^"\\]|\\.)*"\s*)+'
@@ -10,10 +11,11 @@ TEXT = r'(?:"(?:[^"\\]|\\.)*"\s*)+'
 
 def read(source):
     """Each row as a dictionary; strings joined, everything else as it is spelt."""
-    with open(os.path.join(source, "src/script/contract.c"), encoding="utf-8") as file:
-        text = file.read()
-    rows = text[text.index("words[] = {"):text.index("\n};")]
-    found = []
+    rows, found = "", []
+    for name in FILES:
+        with open(os.path.join(source, name), encoding="utf-8") as file:
+            text = file.read()
+        rows += text[text.index("words[] = {"):text.index("\n};")]
     for row in re.split(r"\{\s*\.kind = ", rows)[1:]:
         word = {"kind": re.match(r"\w+", row).group(0), "type": "WORD_ANY"}
         for name, value in re.findall(r"\.(\w+)\s*=\s*(%s|\w+)" % TEXT, row):

@@ -413,22 +413,22 @@ static void modules_are_the_tables(void **state)
     (void)state;
     struct fixture fixture;
     fixture_init(&fixture, NULL);
-    size_t count = 0, listed = 0;
-    const struct script_word *words = script_words(&count);
+    size_t listed = 0;
+    const struct script_word *word;
     struct buf text;
     buf_init(&text, 65536);
     buf_add_text(&text, "local api, missing, count, modules = {}, '', 0, {}\n");
-    for (size_t i = 0; i < count; i++) {
-        const char *dot = words[i].kind == WORD_MODULE ? strchr(words[i].name, '.') : NULL;
-        if (words[i].kind == WORD_MODULE && !dot)
-            buf_printf(&text, "if %s == nil then missing = missing .. '%s ' end\n", words[i].name,
-                       words[i].name);
+    for (size_t i = 0; (word = script_word_at(i)); i++) {
+        const char *dot = word->kind == WORD_MODULE ? strchr(word->name, '.') : NULL;
+        if (word->kind == WORD_MODULE && !dot)
+            buf_printf(&text, "if %s == nil then missing = missing .. '%s ' end\n", word->name,
+                       word->name);
         if (!dot)
             continue;
         listed++;
-        buf_printf(&text, "modules['%.*s'] = true\n", (int)(dot - words[i].name), words[i].name);
+        buf_printf(&text, "modules['%.*s'] = true\n", (int)(dot - word->name), word->name);
         buf_printf(&text, "if require('%.*s').%s == nil then missing = missing .. '%s ' end\n",
-                   (int)(dot - words[i].name), words[i].name, dot + 1, words[i].name);
+                   (int)(dot - word->name), word->name, dot + 1, word->name);
     }
     buf_printf(&text,
                "for name in pairs(modules) do\n"
