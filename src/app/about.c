@@ -122,8 +122,10 @@ const struct about_table about_files = TABLE(files);
 
 static const struct about_row help_options[] = {
     {"-h, --help", "this help"},
+    {"--help=lua", "what a script may say: every hook, field and function"},
     {"--help=man", "the manual page, for man"},
     {"--help=options-md", "all options as Markdown"},
+    {"--help=lua-md", "the tables of --help=lua as Markdown"},
     {"--version", "the versions of the program and its libraries"},
 };
 const struct about_table about_help_options = TABLE(help_options);

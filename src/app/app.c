@@ -67,19 +67,28 @@ static int print_form(const char *form)
     static const struct {
         const char *name;
         void (*write)(struct buf *out);
-    } forms[] = {{"man", help_man}, {"options-md", help_options_md}};
+        void (*wrap)(unsigned width, struct buf *out); /* in the place of `write` */
+    } forms[] = {
+        {.name = "man", .write = help_man},
+        {.name = "options-md", .write = help_options_md},
+        {.name = "lua", .wrap = help_lua},
+        {.name = "lua-md", .write = help_lua_md},
+    };
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
         if (strcmp(form, forms[i].name) != 0)
             continue;
         struct buf text;
         buf_init(&text, HELP_LIMIT);
-        forms[i].write(&text);
+        if (forms[i].wrap)
+            forms[i].wrap(terminal_width(), &text);
+        else
+            forms[i].write(&text);
         return print_and_free(&text);
     }
-    fprintf(stderr,
-            "llmbench: there is no --help=%s; there are --help, --help=man and "
-            "--help=options-md\n",
-            form);
+    fprintf(stderr, "llmbench: there is no --help=%s; there are --help", form);
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
+        fprintf(stderr, ", --help=%s", forms[i].name);
+    fputc('\n', stderr);
     return EXIT_BAD_OPTIONS;
 }
 

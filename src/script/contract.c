@@ -16,3 +16,19 @@ const struct script_word *script_word_at(size_t i)
     }
     return NULL;
 }
+
+const struct word_group *word_group_at(size_t i)
+{
+    static const struct word_group groups[] = {
+        {WORD_API, "api", "fields and hooks of an API script"},
+        {WORD_DATASET, "dataset", "fields and hooks of a data set script"},
+        {WORD_ITEM, "item", "fields of an item of a data set"},
+        {WORD_CTX, "ctx", "fields of ctx"},
+        {WORD_SEND, "send", "fields of build_request's second result"},
+        {WORD_DELTA, "delta", "fields of what read_event returns"},
+        {WORD_USAGE, "usage", "fields of its usage"},
+        {WORD_MODULE, "module", "functions of the modules"},
+    };
+    _Static_assert(sizeof groups / sizeof *groups == WORD_KINDS, "each kind has its group");
+    return i < WORD_KINDS ? &groups[i] : NULL;
+}

@@ -17,6 +17,7 @@ enum word_kind {
     WORD_DELTA,   /* fields of what read_event returns */
     WORD_USAGE,   /* fields of its `usage` */
     WORD_MODULE,  /* functions of the bundled modules, "module.name"; without a dot global ones */
+    WORD_KINDS
 };
 
 enum word_type {
@@ -44,11 +45,22 @@ struct script_word {
     int (*function)(struct lua_State *lua); /* WORD_MODULE: NULL = defined by the prelude */
 };
 
+/* A kind as the help and the manual show it. */
+struct word_group {
+    enum word_kind kind;
+    const char *name;  /* one word: names its table in --help=lua-md and docs/scripting.md */
+    const char *title; /* what its rows are */
+};
+
+/* One a kind, in the order in which a run meets them; NULL after the last. */
+const struct word_group *word_group_at(size_t i);
+
 /* Row `i` of all, in the order in which help shows them; NULL after the last. */
 const struct script_word *script_word_at(size_t i);
 const struct script_word *script_word_find(enum word_kind kind, const char *name); /* or NULL */
 /* The known name that `name` was most likely meant to be; NULL when none is close. */
 const char *script_word_nearest(enum word_kind kind, const char *name);
-const char *word_type_name(enum word_type type); /* "a string" */
+const char *word_type_name(enum word_type type);  /* "a string" */
+const char *word_type_short(enum word_type type); /* "string" */
 /* How many letters must change to make one text of the other; counts no further than 9. */
 unsigned word_distance(const char *a, const char *b);

@@ -44,6 +44,17 @@ const char *word_type_name(enum word_type type)
     return names[type];
 }
 
+const char *word_type_short(enum word_type type)
+{
+    static const char *const names[] = {
+        [WORD_ANY] = "anything",       [WORD_FUNCTION] = "function",
+        [WORD_TEXT] = "string",        [WORD_FLAG] = "true or false",
+        [WORD_COUNT] = "whole number", [WORD_SECONDS] = "number",
+        [WORD_TABLE] = "table",        [WORD_TEXT_OR_TABLE] = "string or table",
+    };
+    return names[type];
+}
+
 static unsigned least(unsigned a, unsigned b)
 {
     return a < b ? a : b;

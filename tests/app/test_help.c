@@ -9,6 +9,7 @@
 #include "app/paths.h"
 #include "check.h"
 #include "mock/dialect.h"
+#include "script/contract.h"
 
 static char *written(void (*write_form)(struct buf *out))
 {
@@ -75,6 +76,66 @@ static void test_help_keeps_its_width(void **state)
         if (strlen(line) > 80 && !strstr(line, "  llmbench "))
             fail_msg("%zu columns: %s", strlen(line), line);
     free(help);
+}
+
+static size_t columns(const char *line)
+{
+    size_t count = 0;
+    for (; *line; line++)
+        count += ((unsigned char)*line & 0xc0) != 0x80;
+    return count;
+}
+
+static void test_lua_help_keeps_its_width(void **state)
+{
+    (void)state;
+    for (unsigned width = 60; width <= 100; width += 20) {
+        struct buf text;
+        buf_init(&text, HELP_LIMIT);
+        help_lua(width, &text);
+        assert_false(text.full);
+        char *help = buf_take(&text);
+        for (char *line = strtok(help, "\n"); line; line = strtok(NULL, "\n"))
+            if (columns(line) > width)
+                fail_msg("%zu columns, not %u: %s", columns(line), width, line);
+        free(help);
+    }
+}
+
+/* Each word of the contract stands in the help once as a term, and in the Markdown. */
+static void test_lua_help_has_every_word(void **state)
+{
+    struct buf text;
+    const struct script_word *word;
+    (void)state;
+    buf_init(&text, HELP_LIMIT);
+    help_lua(100, &text);
+    char *help = buf_take(&text), *md = written(help_lua_md), term[160];
+    for (size_t i = 0; (word = script_word_at(i)); i++) {
+        snprintf(term, sizeof term, word->later ? "%s%s" : "\n  %s%s", word->name,
+                 word->arguments ? word->arguments : "");
+        if (!strstr(help, term))
+            fail_msg("--help=lua lacks %s", word->name);
+        snprintf(term, sizeof term, word->later ? "`%s%s`" : "\n| `%s%s` | ", word->name,
+                 word->arguments ? word->arguments : "");
+        if (!strstr(md, term))
+            fail_msg("--help=lua-md lacks %s", word->name);
+    }
+    free(help);
+    free(md);
+}
+
+static void test_each_kind_has_its_group(void **state)
+{
+    (void)state;
+    assert_null(word_group_at(WORD_KINDS));
+    for (size_t kind = 0; kind < WORD_KINDS; kind++) {
+        size_t groups = 0;
+        for (size_t i = 0; i < WORD_KINDS; i++)
+            groups += word_group_at(i)->kind == kind;
+        if (groups != 1)
+            fail_msg("kind %zu has %zu rows in word_group_at", kind, groups);
+    }
 }
 
 static void test_exit_codes(void **state)
@@ -153,6 +214,8 @@ static void test_exits(void **state)
         {{"--version"}, 0},
         {{"version"}, 0},
         {{"--help=man"}, 0},
+        {{"--help=lua"}, 0},
+        {{"--help=lua-md"}, 0},
         {{"--nonsense", "--help"}, 0},
         {{"--help=html"}, 2},
         {{"help", "moc"}, 2},
@@ -187,6 +250,9 @@ int main(void)
         cmocka_unit_test(test_options_md),
         cmocka_unit_test(test_every_option_is_shown),
         cmocka_unit_test(test_help_keeps_its_width),
+        cmocka_unit_test(test_lua_help_keeps_its_width),
+        cmocka_unit_test(test_lua_help_has_every_word),
+        cmocka_unit_test(test_each_kind_has_its_group),
         cmocka_unit_test(test_exit_codes),
         cmocka_unit_test(test_dialects),
         cmocka_unit_test(test_commands),
