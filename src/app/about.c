@@ -44,6 +44,11 @@ static const struct about_row export_examples[] = {
      "a copy for scripts that read the databases of evalscope perf"},
 };
 
+static const struct about_row new_examples[] = {
+    {"llmbench new api mine", "mine.lua, a commented protocol that runs against llmbench mock"},
+    {"llmbench new dataset prompts", "prompts.lua, a commented data set"},
+};
+
 const struct command about_commands[] = {
     {
         .name = "run",
@@ -72,6 +77,13 @@ const struct command about_commands[] = {
         .row_count = &export_row_count,
         .examples = TABLE(export_examples),
         .run = export_cmd,
+    },
+    {
+        .name = "new",
+        .summary = "write a commented script to begin with",
+        .usage = "new KIND NAME",
+        .examples = TABLE(new_examples),
+        .run = new_cmd,
     },
     {
         .name = "help",
