@@ -1,0 +1,281 @@
+#include "app/one_run.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "app/app.h"
+#include "app/checks.h"
+#include "app/report_kinds.h"
+#include "app/services.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "io/loop.h"
+#include "run/run.h"
+
+enum {
+    OTHER_DESCRIPTORS = 64, /* database, log, loops, queues, name service */
+    WORKER_DESCRIPTORS = 8, /* epoll, timerfd, eventfd, pipes of one worker */
+    BODY_LIMIT = 64 << 20,  /* bytes of one composed request body */
+};
+
+enum { MOST_IN_FLIGHT = 100000 }; /* of an open loop without a cap */
+
+static const struct run_spec *spec_of(const struct one_run *run)
+{
+    return &run->options->spec;
+}
+
+/* ---- before the run ---- */
+
+static uint64_t most_parallel(const struct run_spec *spec)
+{
+    uint64_t most = 1;
+    for (size_t i = 0; i < spec->parallel.count; i++)
+        if (spec->parallel.items[i] > (double)most)
+            most = (uint64_t)spec->parallel.items[i];
+    return most;
+}
+
+/* Raises the limit of open files to what the load needs, and says how many requests that allows in
+ * flight. */
+static bool raise_descriptors(const struct run_spec *spec, uint32_t *most_in_flight,
+                              struct err *err)
+{
+    uint64_t parallel = most_parallel(spec);
+    uint64_t others = OTHER_DESCRIPTORS + (uint64_t)spec->threads * WORKER_DESCRIPTORS;
+    bool unbounded = spec->rate.count && !spec->parallel.count;
+    uint64_t limit = loop_raise_descriptors(unbounded ? UINT32_MAX : parallel + others);
+    if (limit < parallel + others)
+        return err_set(
+            err,
+            "--parallel %llu needs %llu open files, but this system allows %llu to a process "
+            "(see ulimit -Hn); raise that limit or lower --parallel",
+            (unsigned long long)parallel, (unsigned long long)(parallel + others),
+            (unsigned long long)limit);
+    uint64_t most = limit - others;
+    *most_in_flight = most > MOST_IN_FLIGHT ? MOST_IN_FLIGHT : (uint32_t)most;
+    return true;
+}
+
+static void note_threads(const struct one_run *run)
+{
+    const struct run_spec *spec = spec_of(run);
+    for (size_t i = 0; i < run->plans.count; i++)
+        if (run->plans.items[i].threads < (uint64_t)spec->threads)
+            log_info(run->session->log,
+                     "--threads %lld: %u requests in flight need no more than %u",
+                     (long long)spec->threads, run->plans.items[i].parallel,
+                     run->plans.items[i].threads);
+}
+
+/* What the report says of this run; api and dataset follow when the scripts are loaded. */
+static bool collect_facts(struct one_run *run, struct err *err)
+{
+    struct run_facts *facts = &run->facts;
+    const struct run_facts *results = &run->session->facts;
+    const struct run_spec *spec = spec_of(run);
+    facts->started_wall_ns = clock_wall_ns();
+    facts->url = secrets_url(run->session->secrets, spec->url);
+    facts->model = mem_text(spec->model ? spec->model : "");
+    facts->data_source = mem_text(run->data.said);
+    facts->options = &run->options->set;
+    if (!session_name(run->session, facts, err))
+        return false;
+    facts->version = results->version;
+    facts->libraries = results->libraries;
+    facts->name = mem_text(results->name);
+    facts->db_path = mem_text(results->db_path);
+    facts->log_path = mem_text(results->log_path);
+    facts->host = mem_text(results->host);
+    return true;
+}
+
+static int find_data(struct one_run *run, struct err *err)
+{
+    const struct run_spec *spec = spec_of(run);
+    bool show = isatty(STDERR_FILENO) && !spec->quiet;
+    switch (data_find(spec, run->session->log, show, &run->data, err)) {
+    case DATA_FOUND: return EXIT_DONE;
+    case DATA_FAILED: return EXIT_CANNOT_START;
+    case DATA_INTERRUPTED: err->text[0] = '\0'; break;
+    }
+    return EXIT_INTERRUPTED;
+}
+
+static int prepare(struct one_run *run, struct err *err)
+{
+    const struct run_spec *spec = spec_of(run);
+    uint32_t most_in_flight = 0;
+    if (!checks_files(spec, err) || !raise_descriptors(spec, &most_in_flight, err))
+        return EXIT_CANNOT_START;
+    if (!plans_of(spec, spec->prompt != NULL, most_in_flight, &run->plans, err))
+        return EXIT_BAD_OPTIONS;
+    note_threads(run);
+    int code = find_data(run, err);
+    if (code == EXIT_DONE && !collect_facts(run, err))
+        code = EXIT_BAD_OPTIONS;
+    return code;
+}
+
+/* ---- what the run tells ---- */
+
+static void open_progress(struct one_run *run)
+{
+    const struct run_spec *spec = spec_of(run);
+    struct sink *sink = &run->session->sinks[SINK_PROGRESS];
+    if (report_kinds_wanted(&spec->reports, "zh")) {
+        run->zh = zh_new(spec->quiet ? 0 : spec->report_interval_ns);
+        *sink = zh_sink(run->zh);
+    } else if (!spec->quiet) {
+        run->progress =
+            progress_new(run->session->log, isatty(STDERR_FILENO), (uint64_t)spec->log_every);
+        *sink = progress_sink(run->progress);
+    }
+}
+
+static void close_progress(struct one_run *run)
+{
+    run->session->sinks[SINK_PROGRESS] = (struct sink){0};
+    progress_free(run->progress);
+    zh_free(run->zh);
+    run->progress = NULL;
+    run->zh = NULL;
+}
+
+/* The scripts are loaded. A dead target must leave no file behind, so it is asked first. */
+static bool on_ready(void *arg, const struct script_facts *scripts, struct http_config *http,
+                     struct err *err)
+{
+    struct one_run *run = arg;
+    struct session *session = run->session;
+    free(run->facts.url);
+    run->facts.url = secrets_url(session->secrets, scripts->url);
+    if (!http_probe(scripts->url, http, &run->resolve, err))
+        return false;
+    http->resolve = run->resolve;
+    if (!session_open_files(session, &run->facts, err))
+        return false;
+    log_info(session->log, "data: %s; results: %s", run->facts.data_source, run->facts.db_path);
+    open_progress(run);
+    return true;
+}
+
+static void log_verdict(struct log *log, const struct report *report)
+{
+    const struct verdict *verdict = &report->verdict;
+    log_note(log, "stage %u (%s) ended: %s; verdict: %s", report->stage, report->label,
+             run_end_sentence(report->end), verdict->sound ? "sound" : "not sound");
+    for (size_t i = 0; i < verdict->count; i++)
+        log_note(log, "%s: %s", verdict->remark[i] ? "note" : "reason", verdict->reason[i]);
+}
+
+static void on_stage_done(void *arg, const struct report *report)
+{
+    struct one_run *run = arg;
+    struct session *session = run->session;
+    FILE *out = session_tables(session);
+    log_verdict(session->log, report);
+    report_kinds_print(&spec_of(run)->reports, out, report, session->secrets);
+    session->shown++;
+    if (run->plans.count > 1)
+        fputc('\n', out);
+    fflush(out);
+}
+
+static void on_abandon(void *arg)
+{
+    struct one_run *run = arg;
+    session_abandon(run->session);
+}
+
+/* ---- the run ---- */
+
+static struct script_config script_of(const struct one_run *run)
+{
+    const struct run_spec *spec = spec_of(run);
+    return (struct script_config){
+        .file = spec->script,
+        .api = spec->api,
+        .dataset = spec->dataset,
+        .opts = &run->options->set,
+        .data_path = run->data.path,
+        .url = spec->url,
+        .model = spec->model,
+        .log = run->session->log,
+        .secrets = run->session->secrets,
+        .services = &run->services,
+        .seed = (uint64_t)spec->plan_seed,
+        .body_limit = BODY_LIMIT,
+    };
+}
+
+static struct http_config http_of(const struct run_spec *spec)
+{
+    return (struct http_config){
+        .insecure = spec->insecure,
+        .cacert = spec->cacert,
+        .compressed = spec->compressed,
+        .connect_timeout_ns = spec->connect_timeout_ns,
+        .read_timeout_ns = spec->read_timeout_ns,
+        .total_timeout_ns = spec->total_timeout_ns,
+        .user_agent = "llmbench/" LLMBENCH_VERSION,
+    };
+}
+
+static struct run_config config_of(struct one_run *run)
+{
+    return (struct run_config){
+        .spec = spec_of(run),
+        .plans = run->plans.items,
+        .plan_count = run->plans.count,
+        .script = script_of(run),
+        .http = http_of(spec_of(run)),
+        .log = run->session->log,
+        .sinks = run->session->sinks,
+        .sink_count = SINKS,
+        .facts = &run->facts,
+        .ready = on_ready,
+        .stage_done = on_stage_done,
+        .abandon = on_abandon,
+        .arg = run,
+    };
+}
+
+void one_run_init(struct one_run *run, struct session *session, const struct options *options)
+{
+    *run = (struct one_run){.session = session, .options = options, .data = {.fd = -1}};
+}
+
+int one_run_carry_out(struct one_run *run, struct err *err)
+{
+    int code = prepare(run, err);
+    if (code == EXIT_DONE) {
+        run->services = services_of(spec_of(run));
+        struct run_config config = config_of(run);
+        code = run_execute(&config, &run->reports, err) ? EXIT_DONE : EXIT_CANNOT_START;
+        close_progress(run);
+    }
+    /* Ctrl-C before the run's own signal handling began, for example while a server was silent. */
+    return code == EXIT_CANNOT_START && signals_pending() ? EXIT_INTERRUPTED : code;
+}
+
+int one_run_exit_code(const struct reports *reports)
+{
+    if (reports->interrupted)
+        return EXIT_INTERRUPTED;
+    bool ok = reports->count > 0;
+    for (size_t i = 0; i < reports->count; i++)
+        ok = ok && reports->items[i].whole.ok > 0;
+    bool failed = reports->end == RUN_END_SCRIPT_ERRORS || reports->end == RUN_END_DATA_FAILED ||
+                  reports->end == RUN_END_STAGE_FAILED;
+    return ok && !failed ? EXIT_DONE : EXIT_NOTHING_SUCCEEDED;
+}
+
+void one_run_fini(struct one_run *run)
+{
+    reports_fini(&run->reports);
+    plans_fini(&run->plans);
+    run_facts_fini(&run->facts);
+    free(run->resolve);
+    data_source_fini(&run->data);
+}

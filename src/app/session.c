@@ -1,0 +1,257 @@
+#include "app/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app/app.h"
+#include "app/hidden.h"
+#include "app/host.h"
+#include "app/paths.h"
+#include "app/wandb_curl.h"
+#include "app/work_dir.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "io/http.h"
+#include "io/loop.h"
+#include "out/console_compare.h"
+#include "out/debug.h"
+#include "out/json_report.h"
+#include "out/store.h"
+#include "out/wandb.h"
+
+static const struct run_spec *spec_of(const struct session *session)
+{
+    return &session->options->spec;
+}
+
+int session_fail(const struct session *session, int code, const struct err *err)
+{
+    if (!err->text[0])
+        return code;
+    char *text = secrets_hidden(session->secrets, err->text);
+    fprintf(stderr, "llmbench: %s\n", text);
+    free(text);
+    return code;
+}
+
+FILE *session_tables(const struct session *session)
+{
+    const char *json = spec_of(session)->json;
+    return json && strcmp(json, "-") == 0 ? stderr : stdout;
+}
+
+/* ---- the start ---- */
+
+void session_init(struct session *session, struct options *options)
+{
+    *session = (struct session){.options = options, .secrets = secrets_new()};
+}
+
+static enum log_level console_level(const struct run_spec *spec)
+{
+    if (spec->quiet)
+        return LOG_WARN;
+    return spec->debug ? LOG_DEBUG : LOG_INFO;
+}
+
+void session_log(struct session *session, bool options_valid)
+{
+    enum log_level level = options_valid ? console_level(spec_of(session)) : LOG_INFO;
+    session->log = log_new(level, session->secrets);
+    hidden_add(session->secrets, spec_of(session), session->log);
+}
+
+bool session_begin(struct session *session, struct err *err)
+{
+    signals_block();
+    session->http_begun = http_global_init(err);
+    return session->http_begun;
+}
+
+/* ---- the results ---- */
+
+/* Results are never overwritten; better said now than when the scripts are loaded. */
+static bool check_new(const struct session *session, struct err *err)
+{
+    const char *path = session->facts.db_path;
+    if (access(path, F_OK) != 0)
+        return true;
+    return err_set(err, "%s exists and is not overwritten; give another --name or remove it", path);
+}
+
+bool session_name(struct session *session, const struct run_facts *first, struct err *err)
+{
+    struct run_facts *facts = &session->facts;
+    const struct run_spec *spec = spec_of(session);
+    if (!facts->name) {
+        facts->version = LLMBENCH_VERSION;
+        facts->libraries = session->libraries = host_libraries();
+        facts->host = host_line();
+        facts->options = &session->options->set;
+        facts->started_wall_ns = first->started_wall_ns;
+        work_dir_apply(session->options, facts->started_wall_ns);
+        facts->name = spec->name ? mem_text(spec->name)
+                                 : path_run_name(first->model[0] ? first->model : NULL,
+                                                 spec->outputs_dir, facts->started_wall_ns);
+        facts->db_path = mem_printf("%s/%s.db", spec->outputs_dir, facts->name);
+        facts->log_path = mem_printf("%s/%s.log", spec->outputs_dir, facts->name);
+    }
+    return session->files_made || check_new(session, err);
+}
+
+static void set_text(char **field, const char *text)
+{
+    free(*field);
+    *field = mem_text(text);
+}
+
+static void describe(struct session *session, const struct run_facts *first)
+{
+    struct run_facts *facts = &session->facts;
+    set_text(&facts->url, first->url);
+    set_text(&facts->model, first->model);
+    set_text(&facts->api, first->api);
+    set_text(&facts->dataset, first->dataset);
+    set_text(&facts->data_source, first->data_source);
+}
+
+static void open_wandb(struct session *session)
+{
+    const struct run_spec *spec = spec_of(session);
+    if (!spec->wandb)
+        return;
+    session->wandb_curl = wandb_curl_new(spec->wandb_api_key, session->secrets);
+    struct wandb_config config = {
+        .project = spec->wandb_project,
+        .page_root = wandb_curl_page_root(session->wandb_curl),
+        .facts = &session->facts,
+        .transport = wandb_curl_transport(session->wandb_curl),
+        .hurried = signals_pending,
+        .log = session->log,
+        .secrets = session->secrets,
+        .seed = clock_wall_ns() ^ (uint64_t)getpid() << 40,
+    };
+    session->wandb = wandb_start(&config);
+    if (session->wandb)
+        session->sinks[SINK_WANDB] = wandb_sink(session->wandb);
+}
+
+static void open_debug(struct session *session)
+{
+    if (!spec_of(session)->debug)
+        return;
+    session->debug = debug_new(session->log, session->secrets, clock_now_ns());
+    session->sinks[SINK_DEBUG] = debug_sink(session->debug);
+}
+
+static bool make_files(struct session *session, struct err *err)
+{
+    const struct run_facts *facts = &session->facts;
+    session->store = store_open(facts->db_path, facts, session->secrets, err);
+    if (!session->store)
+        return false;
+    session->files_made = log_open_file(session->log, facts->log_path, err);
+    if (session->files_made)
+        return true;
+    store_close(session->store, NULL);
+    session->store = NULL;
+    unlink(facts->db_path);
+    return false;
+}
+
+bool session_open_files(struct session *session, const struct run_facts *first, struct err *err)
+{
+    const struct run_spec *spec = spec_of(session);
+    if (session->files_made)
+        return true;
+    describe(session, first);
+    if (!path_make_folder(spec->outputs_dir, err))
+        return err_prefix(err, spec->work_dir ? "--work-dir" : "--outputs-dir");
+    if (!make_files(session, err))
+        return false;
+    session->sinks[SINK_STORE] = store_sink(session->store);
+    open_wandb(session);
+    open_debug(session);
+    return true;
+}
+
+void session_remove_files(const struct session *session)
+{
+    if (!session->files_made)
+        return;
+    unlink(session->facts.db_path);
+    unlink(session->facts.log_path);
+}
+
+void session_abandon(struct session *session)
+{
+    if (session->store)
+        store_close(session->store, NULL);
+    log_warn(session->log,
+             "left at the third interrupt: no report, the database holds what was written");
+    _exit(EXIT_INTERRUPTED);
+}
+
+/* ---- the end ---- */
+
+static bool close_files(struct session *session, struct err *err)
+{
+    debug_free(session->debug);
+    session->debug = NULL;
+    bool ok = !session->store || store_close(session->store, err);
+    session->store = NULL;
+    return ok;
+}
+
+/* An output that failed spoils a success. */
+static int fail_output(const struct session *session, int code, const struct err *err)
+{
+    return session_fail(session, code == EXIT_DONE ? EXIT_NOTHING_SUCCEEDED : code, err);
+}
+
+static int write_json(const struct session *session, int code)
+{
+    struct err err;
+    const char *json = spec_of(session)->json;
+    if (json && !json_report_write(&session->reports, session->secrets, json, &err))
+        return fail_output(session, code, &err);
+    return code;
+}
+
+int session_flush(const struct session *session, int code)
+{
+    struct err err;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    err_set(&err, "the report could not be written to stdout; the results are in %s",
+            session->facts.db_path ? session->facts.db_path : "no file");
+    return fail_output(session, code, &err);
+}
+
+int session_end(struct session *session, int code)
+{
+    struct err closing;
+    bool closed = close_files(session, &closing);
+    if (!session->reports.count)
+        return code;
+    log_note(session->log, "run ended: %s", run_end_sentence(session->reports.end));
+    if (session->shown > 1)
+        console_compare(session_tables(session), &session->reports);
+    code = write_json(session, session_flush(session, code));
+    return closed ? code : fail_output(session, code, &closing);
+}
+
+void session_fini(struct session *session, int code)
+{
+    /* After the report, which does not wait for it. */
+    wandb_finish(session->wandb, code);
+    wandb_curl_free(session->wandb_curl);
+    reports_fini(&session->reports);
+    run_facts_fini(&session->facts);
+    free(session->libraries);
+    if (session->http_begun)
+        http_global_fini();
+    log_free(session->log);
+    secrets_free(session->secrets);
+}

@@ -1,0 +1,64 @@
+/* What one process measures goes into one session: one database, one log, one JSON report. A run is
+ * carried out in it (one_run.h); each of its load shapes is a stage there. `llmbench run` carries
+ * out one, an experiment several. Main thread. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "app/options.h"
+#include "base/log.h"
+#include "base/secrets.h"
+#include "model/report.h"
+#include "model/sink.h"
+
+enum { SINK_STORE, SINK_PROGRESS, SINK_WANDB, SINK_DEBUG, SINKS };
+
+struct session {
+    struct options *options; /* those that say where results go; borrowed */
+    struct secrets *secrets;
+    struct log *log;        /* NULL until session_log */
+    struct run_facts facts; /* of the results; target, scripts and data are the first run's */
+    char *libraries;
+    struct store *store;
+    struct wandb_curl *wandb_curl;
+    struct wandb *wandb;
+    struct debug *debug;
+    struct sink sinks[SINKS]; /* the store joins when the first target has been probed; the
+                                 progress belongs to the run under way */
+    struct reports reports;
+    uint32_t stages; /* that have begun, or were to: the number of the next one */
+    size_t shown;    /* stages whose reports have been printed */
+    bool files_made; /* database and log */
+    bool http_begun;
+};
+
+/* `options` have been read, well or not. Release with session_fini, also before session_log. */
+void session_init(struct session *session, struct options *options);
+/* The log, as loud as the options want it; what they hold of secrets is hidden from here on. */
+void session_log(struct session *session, bool options_valid);
+/* Signals and libcurl; once, before anything waits or is looked up. */
+bool session_begin(struct session *session, struct err *err) MUST_CHECK;
+/* Names the results after the first run. False: they would overwrite others. */
+bool session_name(struct session *session, const struct run_facts *first,
+                  struct err *err) MUST_CHECK;
+/* Makes database and log, both or neither, unless they are there; the first run's target has
+ * answered. */
+bool session_open_files(struct session *session, const struct run_facts *first,
+                        struct err *err) MUST_CHECK;
+/* The same after all, when nothing has been measured. */
+void session_remove_files(const struct session *session);
+/* The third interrupt: what has been written stays valid, nothing else is waited for. */
+void session_abandon(struct session *session);
+
+/* Where tables go: with the JSON on stdout they step aside, so that it can be parsed. */
+FILE *session_tables(const struct session *session);
+/* Prints the sentence (none: says nothing) and returns the code. */
+int session_fail(const struct session *session, int code, const struct err *err);
+/* All runs have ended: closes the files, prints the comparison of several stages, writes the JSON.
+ * `code` is what the runs say; returns the exit code. */
+int session_end(struct session *session, int code);
+/* What was printed may not have arrived: stdout may be full or gone. */
+int session_flush(const struct session *session, int code);
+void session_fini(struct session *session, int code);
