@@ -10,14 +10,16 @@
 /* How many units of the histogram make one unit of the metric: times are in whole nanoseconds, and
  * speeds down to a thousandth of a token a second keep their three digits. */
 static const double scales[] = {
-    [UNIT_SECONDS] = 1e9,     [UNIT_TOKENS] = 1, [UNIT_TOKENS_PER_S] = 1e6, [UNIT_CHARS] = 1,
-    [UNIT_CHARS_PER_S] = 1e6, [UNIT_COUNT] = 1,  [UNIT_PER_S] = 1e6,        [UNIT_SHARE] = 1e6,
+    [UNIT_SECONDS] = 1e9, [UNIT_TOKENS] = 1,        [UNIT_TOKENS_PER_S] = 1e6,
+    [UNIT_CHARS] = 1,     [UNIT_CHARS_PER_S] = 1e6, [UNIT_COUNT] = 1,
+    [UNIT_PER_S] = 1e6,   [UNIT_SHARE] = 1e6,       [UNIT_OWN] = 1e6,
 };
 
 void dist_fini(struct dist *dist)
 {
     free(dist->values);
     hist_free(dist->hist);
+    hist_free(dist->below);
     *dist = (struct dist){0};
 }
 
@@ -37,18 +39,21 @@ void dist_keep(struct dist *dist, double value)
     dist->values[dist->count++] = value;
 }
 
-static struct hist *hist_of(struct dist *dist)
+/* A dist with a histogram of negative values has the other one too: that says that it is folded. */
+static struct hist *hist_of(struct dist *dist, bool negative)
 {
     if (!dist->hist)
         dist->hist = hist_new();
-    return dist->hist;
+    if (negative && !dist->below)
+        dist->below = hist_new();
+    return negative ? dist->below : dist->hist;
 }
 
 void dist_record(struct dist *dist, enum metric_unit unit, double value, uint64_t times)
 {
-    double scaled = round(value * scales[unit]);
-    uint64_t whole = scaled < 0x1p63 ? (uint64_t)scaled : UINT64_MAX; /* counted as over */
-    hist_record_n(hist_of(dist), whole, times);
+    double scaled = round(value * scales[unit]), size = fabs(scaled);
+    uint64_t whole = size < 0x1p63 ? (uint64_t)size : UINT64_MAX; /* counted as over */
+    hist_record_n(hist_of(dist, scaled < 0), whole, times);
 }
 
 void dist_fold(struct dist *dist, enum metric_unit unit)
@@ -68,19 +73,22 @@ void dist_merge(struct dist *into, const struct dist *from)
         into->count += from->count;
     }
     if (from->hist)
-        hist_merge(hist_of(into), from->hist);
+        hist_merge(hist_of(into, false), from->hist);
+    if (from->below)
+        hist_merge(hist_of(into, true), from->below);
 }
 
 uint64_t dist_beyond(const struct dist *dist)
 {
-    return dist->hist ? hist_over(dist->hist) : 0;
+    return (dist->hist ? hist_over(dist->hist) : 0) + (dist->below ? hist_over(dist->below) : 0);
 }
 
 /* ---- summing up ---- */
 
 static uint64_t dist_count(const struct dist *dist)
 {
-    return dist->hist ? hist_count(dist->hist) : dist->count;
+    uint64_t below = dist->below ? hist_count(dist->below) : 0;
+    return dist->hist ? hist_count(dist->hist) + below : dist->count;
 }
 
 static int ascending(const void *a, const void *b)
@@ -140,6 +148,57 @@ static void sum_up_hist(const struct hist *hist, double scale, double out[STATIS
         out[i] = hist_quantile(hist, statistic_quantile(i)) / scale;
 }
 
+/* The order statistic of this rank, 0 … count − 1. */
+static double hist_ranked(const struct hist *hist, uint64_t rank)
+{
+    uint64_t count = hist_count(hist);
+    return hist_quantile(hist, count > 1 ? (double)rank / (double)(count - 1) : 0);
+}
+
+static double ranked_around_zero(const struct dist *dist, uint64_t rank)
+{
+    uint64_t below = hist_count(dist->below);
+    return rank < below ? -hist_ranked(dist->below, below - 1 - rank)
+                        : hist_ranked(dist->hist, rank - below);
+}
+
+static double quantile_around_zero(const struct dist *dist, double q)
+{
+    uint64_t last = dist_count(dist) - 1;
+    double position = q * (double)last;
+    uint64_t rank = (uint64_t)position;
+    double low = ranked_around_zero(dist, rank);
+    if (rank >= last)
+        return low;
+    return low + (ranked_around_zero(dist, rank + 1) - low) * (position - (double)rank);
+}
+
+/* Σ of the squared distances of a histogram's values from `from`. */
+static double squares_from(const struct hist *hist, double from)
+{
+    double away = hist_mean(hist) - from, deviation = hist_deviation(hist);
+    return hist_count(hist) ? (double)hist_count(hist) * (deviation * deviation + away * away) : 0;
+}
+
+static double sum_of(const struct hist *hist)
+{
+    return hist_count(hist) ? hist_mean(hist) * (double)hist_count(hist) : 0;
+}
+
+/* Some values are negative, perhaps all. */
+static void sum_up_around_zero(const struct dist *dist, double scale, double out[STATISTICS])
+{
+    uint64_t n = dist_count(dist);
+    double mean = (sum_of(dist->hist) - sum_of(dist->below)) / (double)n;
+    double squares = squares_from(dist->hist, mean) + squares_from(dist->below, -mean);
+    out[STAT_MEAN] = mean / scale;
+    out[STAT_STD] = sqrt(squares / (double)n) / scale;
+    out[STAT_MIN] = ranked_around_zero(dist, 0) / scale;
+    out[STAT_MAX] = ranked_around_zero(dist, n - 1) / scale;
+    for (enum statistic i = STAT_P1; i < STATISTICS; i++)
+        out[i] = quantile_around_zero(dist, statistic_quantile(i)) / scale;
+}
+
 static void absent(struct summary_metric *out)
 {
     *out = (struct summary_metric){0};
@@ -155,6 +214,8 @@ void dist_sum_up(const struct dist *dist, enum metric_unit unit, struct summary_
     out->exact = out->present && !dist->hist;
     if (out->exact)
         sum_up_exact(dist, out->value);
+    else if (out->present && dist->below && hist_count(dist->below))
+        sum_up_around_zero(dist, scales[unit], out->value);
     else if (out->present)
         sum_up_hist(dist->hist, scales[unit], out->value);
 }
@@ -168,8 +229,7 @@ static double order_statistic(const struct dist *dist, const double *sorted, dou
         return (double)INFINITY;
     if (sorted)
         return sorted[rank];
-    double q = count > 1 ? (double)rank / (double)(count - 1) : 0;
-    return hist_quantile(dist->hist, q) / scale;
+    return hist_ranked(dist->hist, rank) / scale;
 }
 
 static double felt_quantile(const struct dist *dist, const double *sorted, double scale,

@@ -13,7 +13,8 @@ struct summary_metric;
 struct dist {
     double *values; /* exact, unsorted; owned */
     size_t count, cap;
-    struct hist *hist; /* NULL until something is recorded; owned */
+    struct hist *hist;  /* NULL until something is recorded; owned */
+    struct hist *below; /* magnitudes of negative values; NULL until there is one; owned */
 };
 
 void dist_fini(struct dist *dist);

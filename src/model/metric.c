@@ -3,6 +3,7 @@
 #include "base/clock.h"
 
 #include <math.h>
+#include <string.h>
 
 /* ---- per request ---- */
 
@@ -527,9 +528,17 @@ const struct metric *metric_at(size_t id)
     return &metrics[id];
 }
 
+const struct metric *metric_find(const char *name)
+{
+    for (size_t i = 0; i < METRIC_COUNT; i++)
+        if (strcmp(metrics[i].name, name) == 0)
+            return &metrics[i];
+    return NULL;
+}
+
 const char *metric_unit_name(enum metric_unit unit)
 {
-    static const char *const names[] = {
+    static const char *const names[METRIC_UNITS] = {
         [UNIT_SECONDS] = "s",
         [UNIT_TOKENS] = "tokens",
         [UNIT_TOKENS_PER_S] = "tokens/s",
@@ -538,6 +547,7 @@ const char *metric_unit_name(enum metric_unit unit)
         [UNIT_COUNT] = "count",
         [UNIT_PER_S] = "1/s",
         [UNIT_SHARE] = "share",
+        [UNIT_OWN] = "",
     };
     return names[unit];
 }
@@ -552,9 +562,9 @@ const char *metric_over_name(enum metric_over over)
     return names[over];
 }
 
-bool metric_applies(const struct metric *metric, const struct sample *sample)
+bool metric_over_holds(enum metric_over over, const struct sample *sample)
 {
-    switch (metric->over) {
+    switch (over) {
     case OVER_ALL_SENT: return sample->exchange->sent_ns != 0;
     case OVER_ALL_WITH_RESPONSE: return sample->exchange->first_byte_ns != 0;
     case OVER_SUCCESSES: return sample->outcome == OUTCOME_OK;
@@ -562,6 +572,11 @@ bool metric_applies(const struct metric *metric, const struct sample *sample)
     case OVER_STAGE: return false;
     }
     return false;
+}
+
+bool metric_applies(const struct metric *metric, const struct sample *sample)
+{
+    return metric_over_holds(metric->over, sample);
 }
 
 double metric_value(const struct metric *metric, const struct sample *sample)

@@ -17,7 +17,9 @@ enum metric_unit {
     UNIT_CHARS_PER_S,
     UNIT_COUNT,
     UNIT_PER_S,
-    UNIT_SHARE
+    UNIT_SHARE,
+    UNIT_OWN, /* a word of a script's own (own_metric.h); no built-in metric has it */
+    METRIC_UNITS
 };
 
 enum metric_over {
@@ -84,10 +86,12 @@ enum metric_id {
 };
 
 const struct metric *metric_at(size_t id);
-const char *metric_unit_name(enum metric_unit unit);
+const struct metric *metric_find(const char *name);  /* or NULL */
+const char *metric_unit_name(enum metric_unit unit); /* "s", "tokens/s" */
 const char *metric_over_name(enum metric_over over); /* "streamed successes" */
 /* Whether this sample belongs to what the metric is taken over. */
 bool metric_applies(const struct metric *metric, const struct sample *sample);
+bool metric_over_holds(enum metric_over over, const struct sample *sample);
 /* Its value for this sample; NAN when the metric does not apply, is not one per request, or has no
  * value. */
 double metric_value(const struct metric *metric, const struct sample *sample);

@@ -38,14 +38,16 @@ void run_facts_fini(struct run_facts *facts)
     free(facts->db_path);
     free(facts->log_path);
     free(facts->host);
+    free(facts->own);
     *facts = (struct run_facts){0};
 }
 
 void report_fini(struct report *report)
 {
     free(report->stop_reason);
+    free(report->own_error);
     list_fini(&report->first_errors);
-    report->stop_reason = NULL;
+    report->stop_reason = report->own_error = NULL;
 }
 
 void reports_fini(struct reports *reports)

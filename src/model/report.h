@@ -25,6 +25,7 @@ struct run_facts {
     char *host;               /* "Linux 6.1 x86_64, 2 CPUs, 24 GiB" */
     uint64_t started_wall_ns;
     const struct opt_set *options; /* borrowed */
+    struct own_metrics *own;       /* the script's own metrics; owned, NULL = none */
 };
 
 /* How the run ended. */
@@ -86,6 +87,7 @@ struct report {
     struct trust trust;
     struct verdict verdict;
     char *stop_reason;        /* why the run stopped early, owned, or NULL */
+    char *own_error;          /* the first failure of an own metric's function, owned, or NULL */
     struct list first_errors; /* one example sentence per failed outcome: "http_4xx: HTTP 401: …" */
 };
 

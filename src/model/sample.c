@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "model/own_metric.h"
 
 static const char *const source_names[] = {
     [TOKENS_NONE] = "none",           [TOKENS_SCRIPT] = "script", [TOKENS_USAGE] = "usage",
@@ -27,6 +28,8 @@ void sample_free(struct sample *sample)
     exchange_free(sample->exchange);
     free(sample->error);
     free(sample->token_error);
+    free(sample->own_values);
+    free(sample->own_error);
     free(sample->events);
     free(sample->responses);
     free(sample->text);
@@ -42,7 +45,9 @@ size_t sample_bytes(const struct sample *sample)
 {
     return sizeof *sample + exchange_bytes(sample->exchange) +
            sample->event_count * sizeof *sample->events + sample->responses_len +
-           text_bytes(sample->text) + text_bytes(sample->error) + text_bytes(sample->token_error);
+           text_bytes(sample->text) + text_bytes(sample->error) + text_bytes(sample->token_error) +
+           text_bytes(sample->own_error) +
+           (sample->own_values ? sample->own->count * sizeof *sample->own_values : 0);
 }
 
 /* ---- times ---- */

@@ -58,6 +58,8 @@ static inline bool event_is_data(const struct event *event)
     return event->kind != EVENT_DONE && event->kind != EVENT_PING;
 }
 
+struct own_metrics;
+
 struct sample {
     struct exchange *exchange; /* owned */
     enum outcome outcome;
@@ -82,6 +84,12 @@ struct sample {
     size_t responses_len;
     bool bodies_left_out; /* request and answer bodies were given up because the store was behind */
     size_t text_len;      /* of text */
+    /* Values of the script's own metrics, one each of `own`, NAN = no value; owned, NULL = none was
+     * asked for. */
+    double *own_values;
+    const struct own_metrics *own; /* borrowed from the script, NULL = it has none */
+    uint32_t own_failed;           /* bit i: metric i failed to give its value */
+    char *own_error;               /* the first failure's sentence; owned, or NULL */
     char *text; /* the answer's text by choice, choices joined by a newline; owned; NULL = none */
 };
 

@@ -57,10 +57,23 @@ struct stats *stats_new(void)
     return MEM_NEW(struct stats);
 }
 
+void stats_own(struct stats *stats, const struct own_metrics *metrics)
+{
+    if (!metrics || !metrics->count)
+        return;
+    stats->own = mem_zero(metrics->count, sizeof *stats->own);
+    stats->counts.own_count = metrics->count;
+    for (size_t i = 0; i < metrics->count; i++)
+        stats->counts.own[i].metric = &metrics->items[i];
+}
+
 void stats_free(struct stats *stats)
 {
     if (!stats)
         return;
+    for (size_t i = 0; i < stats->counts.own_count; i++)
+        dist_fini(&stats->own[i]);
+    free(stats->own);
     for (size_t i = 0; i < METRIC_SAMPLED; i++)
         dist_fini(&stats->dists[i]);
     free(stats->pending);
@@ -151,6 +164,8 @@ static void merge_counts(struct summary *into, const struct summary *from)
         into->by_outcome[i] += from->by_outcome[i];
     for (size_t i = 0; i < TOKEN_SOURCES; i++)
         into->by_source[i] += from->by_source[i];
+    for (size_t i = 0; i < into->own_count; i++)
+        into->own[i].failed += from->own[i].failed;
     add_tokens(&into->prompt_tokens, from->prompt_tokens);
     add_tokens(&into->completion_tokens, from->completion_tokens);
     add_tokens(&into->cached_tokens, from->cached_tokens);
@@ -158,6 +173,13 @@ static void merge_counts(struct summary *into, const struct summary *from)
 }
 
 /* ---- distributions ---- */
+
+/* What a histogram of its values is cut by: nobody knows what a script counts, so every unit but
+ * seconds keeps its millionths. */
+enum metric_unit own_unit(const struct own_metric *metric)
+{
+    return metric->kind == UNIT_SECONDS ? UNIT_SECONDS : UNIT_OWN;
+}
 
 struct target {
     struct dist *dist;
@@ -170,6 +192,17 @@ static void record(void *arg, double value, uint64_t times)
     dist_record(target->dist, target->unit, value, times);
 }
 
+/* One value of a request; NAN = it has none. */
+static void add_value(struct stats *stats, const struct target *target, double value)
+{
+    if (isnan(value))
+        return;
+    if (stats->folded)
+        dist_record(target->dist, target->unit, value, 1);
+    else
+        dist_keep(target->dist, value);
+}
+
 static void add_metric(struct stats *stats, size_t id, const struct sample *sample)
 {
     const struct metric *metric = metric_at(id);
@@ -180,13 +213,17 @@ static void add_metric(struct stats *stats, size_t id, const struct sample *samp
         metric->each(sample, record, &target);
         return;
     }
-    double value = metric->of(sample);
-    if (isnan(value))
-        return;
-    if (stats->folded)
-        dist_record(target.dist, target.unit, value, 1);
-    else
-        dist_keep(target.dist, value);
+    add_value(stats, &target, metric->of(sample));
+}
+
+static void add_own(struct stats *stats, const struct sample *sample)
+{
+    for (size_t i = 0; i < stats->counts.own_count; i++) {
+        struct summary_own *own = &stats->counts.own[i];
+        struct target target = {&stats->own[i], own_unit(own->metric)};
+        own->failed += sample->own_failed >> i & 1;
+        add_value(stats, &target, sample->own_values[i]);
+    }
 }
 
 /* Exact values give way to histograms when the stage has more than STATS_EXACT requests. */
@@ -197,6 +234,8 @@ static void fold_if_many(struct stats *stats)
     stats->folded = true;
     for (size_t i = 0; i < METRIC_SAMPLED; i++)
         dist_fold(&stats->dists[i], metric_at(i)->unit);
+    for (size_t i = 0; i < stats->counts.own_count; i++)
+        dist_fold(&stats->own[i], own_unit(stats->counts.own[i].metric));
 }
 
 static void measure(struct stats *stats, const struct sample *sample)
@@ -205,6 +244,8 @@ static void measure(struct stats *stats, const struct sample *sample)
     fold_if_many(stats);
     for (size_t i = 0; i < METRIC_SAMPLED; i++)
         add_metric(stats, i, sample);
+    if (sample->own_values)
+        add_own(stats, sample);
 }
 
 /* ---- the whole stage ---- */
@@ -309,6 +350,15 @@ void stats_add_steady(struct stats *stats, const struct sample *sample, uint64_t
 
 /* ---- merging ---- */
 
+static void merge_own(struct stats *into, const struct stats *from)
+{
+    for (size_t i = 0; i < into->counts.own_count; i++) {
+        dist_merge(&into->own[i], &from->own[i]);
+        if (into->folded)
+            dist_fold(&into->own[i], own_unit(into->counts.own[i].metric));
+    }
+}
+
 void stats_merge(struct stats *into, const struct stats *from)
 {
     merge_counts(&into->counts, &from->counts);
@@ -317,6 +367,7 @@ void stats_merge(struct stats *into, const struct stats *from)
         if (into->folded)
             dist_fold(&into->dists[i], metric_at(i)->unit);
     }
+    merge_own(into, from);
     fold_if_many(into);
     flow_add(&into->flow, &from->flow);
     into->with_prompt += from->with_prompt;

@@ -10,6 +10,7 @@
 
 #include "model/metric.h"
 #include "model/outcome.h"
+#include "model/own_metric.h"
 #include "model/sample.h"
 
 enum { STATS_EXACT = 100000 };
@@ -70,6 +71,13 @@ struct summary_metric {
     double value[STATISTICS]; /* NAN = absent; stage metrics: STAT_MEAN holds the one number */
 };
 
+/* One of a script's own metrics, summed up. */
+struct summary_own {
+    const struct own_metric *metric; /* borrowed from the run's facts, or from the report */
+    uint64_t failed;                 /* values that its function failed to give */
+    struct summary_metric value;     /* OVER_STAGE: STAT_MEAN holds the one number */
+};
+
 struct summary {
     struct stage_facts facts;
     bool steady; /* this summary is of the steady part */
@@ -90,6 +98,8 @@ struct summary {
     uint64_t beyond_range;     /* values too large for a histogram, left out of its percentiles */
     double window_s;           /* of this summary: of the steady part when `steady` */
     struct summary_metric metric[METRIC_COUNT];
+    struct summary_own own[OWN_METRICS]; /* the script's, in its order */
+    size_t own_count;
     /* Latency and TTFT as users felt them: every failure counts as infinite ("errors at infinity").
      * Only n and percentiles; INFINITY where a percentile falls among the failures. Present when
      * something failed and something succeeded. */
@@ -97,6 +107,9 @@ struct summary {
 };
 
 struct stats *stats_new(void);
+/* From now on also the values that samples carry of these, which the summary will point to. Before
+ * the first sample. NULL = the script has none. */
+void stats_own(struct stats *stats, const struct own_metrics *metrics);
 void stats_free(struct stats *stats);
 /* `stop_ns`: the end of the window if starting has already stopped, else 0 (metrics.md: tokens of
  * events inside the window). 0 throughout when the window ends with the last answer. */
@@ -108,6 +121,12 @@ void stats_add(struct stats *stats, const struct sample *sample, uint64_t stop_n
  * stats_add or stats_add_steady. */
 void stats_add_steady(struct stats *stats, const struct sample *sample, uint64_t steady_start_ns);
 void stats_merge(struct stats *into, const struct stats *from);
+/* Adds a metric of one number for the stage, which must live as long as the summary. False: there
+ * is no room for more than OWN_METRICS. */
+bool summary_add_own(struct summary *summary, const struct own_metric *metric,
+                     double value) MUST_CHECK;
+/* Values of own metrics that their functions failed to give, in all. */
+uint64_t summary_own_failed(const struct summary *summary);
 /* `facts` are the stage's, also for the steady part, whose window (steady start … last start) is
  * taken from them; `steady` of the summary is then true. */
 void stats_summarise(const struct stats *stats, const struct stage_facts *facts,

@@ -21,7 +21,8 @@ struct ended {
 struct stats {
     struct summary counts; /* its counters alone */
     struct dist dists[METRIC_SAMPLED];
-    bool folded; /* past STATS_EXACT: per-request metrics are histograms too */
+    struct dist *own; /* of counts.own_count; owned, NULL when there are none */
+    bool folded;      /* past STATS_EXACT: per-request metrics are histograms too */
     struct flow flow;
     uint64_t with_prompt; /* successes whose prompt tokens are known */
 
@@ -32,3 +33,4 @@ struct stats {
 };
 
 void flow_add(struct flow *into, const struct flow *from);
+enum metric_unit own_unit(const struct own_metric *metric);

@@ -79,6 +79,36 @@ static void clear_stage(struct summary *out)
             out->metric[id].value[i] = (double)NAN;
 }
 
+static void sum_up_own(const struct stats *stats, struct summary *out)
+{
+    for (size_t i = 0; i < out->own_count; i++) {
+        dist_sum_up(&stats->own[i], own_unit(out->own[i].metric), &out->own[i].value);
+        out->beyond_range += dist_beyond(&stats->own[i]);
+    }
+}
+
+bool summary_add_own(struct summary *summary, const struct own_metric *metric, double value)
+{
+    if (summary->own_count == OWN_METRICS)
+        return false;
+    struct summary_own *own = &summary->own[summary->own_count++];
+    *own = (struct summary_own){.metric = metric};
+    for (size_t i = 0; i < STATISTICS; i++)
+        own->value.value[i] = (double)NAN;
+    own->value.present = own->value.exact = isfinite(value);
+    if (own->value.present)
+        own->value.value[STAT_MEAN] = value;
+    return true;
+}
+
+uint64_t summary_own_failed(const struct summary *summary)
+{
+    uint64_t failed = 0;
+    for (size_t i = 0; i < summary->own_count; i++)
+        failed += summary->own[i].failed;
+    return failed;
+}
+
 void stats_summarise(const struct stats *stats, const struct stage_facts *facts,
                      struct summary *out)
 {
@@ -91,6 +121,7 @@ void stats_summarise(const struct stats *stats, const struct stage_facts *facts,
         dist_sum_up(&stats->dists[id], metric_at(id)->unit, &out->metric[id]);
         out->beyond_range += dist_beyond(&stats->dists[id]);
     }
+    sum_up_own(stats, out);
     clear_stage(out);
     sum_up_stage(stats, &window, out);
     dist_felt(&stats->dists[METRIC_LATENCY], UNIT_SECONDS, out->failed, &out->felt_latency);

@@ -205,6 +205,16 @@ static void token_errors(const struct facts *facts, struct verdict *out)
         remark(out, "parse_responses failed on %" PRIu64 " answer%s", count, plural(count));
 }
 
+static void own_failed(const struct facts *facts, struct verdict *out)
+{
+    uint64_t count = summary_own_failed(facts->whole);
+    if (count)
+        remark(out,
+               "the script failed to give %" PRIu64
+               " value%s of its own metrics, which are missing there",
+               count, plural(count));
+}
+
 static void missing(const struct facts *facts, struct verdict *out)
 {
     uint64_t count = facts->trust->missing;
@@ -280,7 +290,7 @@ static void (*const checks[])(const struct facts *facts, struct verdict *out) = 
     beyond_range,    mixed_sources, tokens_are_events, tokens_unknown,
     token_errors,    resent,        malformed_rows,    data_cycles,
     bodies_left_out, warnings,      missing,           sinks_broken,
-    paused,
+    paused,          own_failed,
 };
 
 #define CHECKS (sizeof checks / sizeof *checks)

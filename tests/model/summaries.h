@@ -77,6 +77,13 @@ static inline void check_same_summary(const char *name, const struct summary *go
         snprintf(what, sizeof what, "%s: %s", name, metric_at(i)->name);
         check_distribution(what, &got->metric[i], &want->metric[i], 1e-9);
     }
+    CHECK_INT("own metrics", got->own_count, want->own_count);
+    for (size_t i = 0; i < want->own_count; i++) {
+        CHECK_TEXT(name, got->own[i].metric->name, want->own[i].metric->name);
+        CHECK_INT(want->own[i].metric->name, got->own[i].failed, want->own[i].failed);
+        check_distribution(want->own[i].metric->name, &got->own[i].value, &want->own[i].value,
+                           1e-9);
+    }
     check_distribution("felt latency", &got->felt_latency, &want->felt_latency, 1e-9);
     check_distribution("felt ttft", &got->felt_ttft, &want->felt_ttft, 1e-9);
 }

@@ -171,6 +171,13 @@ static void warned(struct run_facts_made *run)
     run->trust.warnings = 6;
 }
 
+static void own_metrics_failed(struct run_facts_made *run)
+{
+    run->whole.own_count = 3;
+    run->whole.own[0].failed = 4;
+    run->whole.own[2].failed = 5;
+}
+
 static void nothing_wrong(struct run_facts_made *run)
 {
     (void)run;
@@ -215,6 +222,7 @@ static void test_each_reason(void **state)
         {"rows", bad_rows, "the data has 8 malformed rows", "skipped", true},
         {"cycled", cycled, "the data started again 1 time;", "cache", true},
         {"left out", left_out, "the bodies of 70 exchanges", "not stored", true},
+        {"own metrics", own_metrics_failed, "the script failed to give 9 values", "missing", true},
         {"warned", warned, "the log has 6 warnings", "log", true},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -248,6 +256,8 @@ static void test_everything_wrong(void **state)
     run.whole.impossible_times = run.whole.beyond_range = UINT64_MAX;
     run.whole.token_errors = run.whole.resent = UINT64_MAX;
     run.whole.facts.asked_concurrency = UINT32_MAX;
+    run.whole.own_count = 1;
+    run.whole.own[0].failed = UINT64_MAX;
     run.trust = (struct trust){
         .loop_lag_p99 = 1e6,
         .worker_cpu_share = 1,
@@ -262,7 +272,7 @@ static void test_everything_wrong(void **state)
     struct verdict verdict;
     verdict_of(&run.whole, &run.steady, &run.trust, &verdict);
     CHECK_INT("sound", verdict.sound, false);
-    CHECK_INT("sentences", verdict.count, 17);
+    CHECK_INT("sentences", verdict.count, 18);
     for (size_t i = 0; i < verdict.count; i++) {
         CHECK_INT(verdict.reason[i], verdict.remark[i], i >= 8);
         if (strlen(verdict.reason[i]) >= sizeof verdict.reason[i] - 1)
@@ -296,6 +306,7 @@ static void test_released(void **state)
         .db_path = mem_text("p"),
         .log_path = mem_text("q"),
         .host = mem_text("h"),
+        .own = mem_zero(1, sizeof *facts.own),
     };
     run_facts_fini(&facts);
     assert_null(facts.name);
