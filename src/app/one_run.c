@@ -6,6 +6,7 @@
 #include "app/app.h"
 #include "app/checks.h"
 #include "app/report_kinds.h"
+#include "app/scripts.h"
 #include "app/services.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -15,7 +16,6 @@
 enum {
     OTHER_DESCRIPTORS = 64, /* database, log, loops, queues, name service */
     WORKER_DESCRIPTORS = 8, /* epoll, timerfd, eventfd, pipes of one worker */
-    BODY_LIMIT = 64 << 20,  /* bytes of one composed request body */
 };
 
 enum { MOST_IN_FLIGHT = 100000 }; /* of an open loop without a cap */
@@ -190,25 +190,6 @@ static void on_abandon(void *arg)
 
 /* ---- the run ---- */
 
-static struct script_config script_of(const struct one_run *run)
-{
-    const struct run_spec *spec = spec_of(run);
-    return (struct script_config){
-        .file = spec->script,
-        .api = spec->api,
-        .dataset = spec->dataset,
-        .opts = &run->options->set,
-        .data_path = run->data.path,
-        .url = spec->url,
-        .model = spec->model,
-        .log = run->session->log,
-        .secrets = run->session->secrets,
-        .services = &run->services,
-        .seed = (uint64_t)spec->plan_seed,
-        .body_limit = BODY_LIMIT,
-    };
-}
-
 static struct http_config http_of(const struct run_spec *spec)
 {
     return (struct http_config){
@@ -228,7 +209,7 @@ static struct run_config config_of(struct one_run *run)
         .spec = spec_of(run),
         .plans = run->plans.items,
         .plan_count = run->plans.count,
-        .script = script_of(run),
+        .script = scripts_config(run->options, &run->data, &run->services, run->session),
         .http = http_of(spec_of(run)),
         .log = run->session->log,
         .sinks = run->session->sinks,

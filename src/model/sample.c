@@ -21,6 +21,22 @@ const char *token_source_name(enum token_source source)
     return source_names[source];
 }
 
+const char *event_kind_name(char kind)
+{
+    static const struct {
+        char kind;
+        const char *name;
+    } kinds[] = {
+        {EVENT_OPENING, "opening"}, {EVENT_CONTENT, "content"}, {EVENT_REASONING, "reasoning"},
+        {EVENT_TOOL, "tool"},       {EVENT_REFUSAL, "refusal"}, {EVENT_USAGE, "usage"},
+        {EVENT_DONE, "done"},       {EVENT_ERROR, "error"},     {EVENT_PING, "ping"},
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (kinds[i].kind == kind)
+            return kinds[i].name;
+    return "unknown";
+}
+
 void sample_free(struct sample *sample)
 {
     if (!sample)

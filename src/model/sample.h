@@ -47,6 +47,8 @@ struct event {
     bool coalesced;   /* its time is an upper bound only */
 };
 
+const char *event_kind_name(char kind); /* "content"; "unknown" for any other letter */
+
 static inline bool event_has_text(const struct event *event)
 {
     return event->kind == EVENT_CONTENT || event->kind == EVENT_REASONING ||

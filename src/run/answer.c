@@ -121,6 +121,17 @@ static void answer_frame_own(struct reading *reading)
                       body.len - 1);
 }
 
+static const char *framing_name(enum framing framing)
+{
+    static const char *const names[] = {
+        [FRAMING_BODY] = "one body",
+        [FRAMING_SSE] = "server-sent events",
+        [FRAMING_NDJSON] = "lines",
+        [FRAMING_OWN] = "the script's own frames",
+    };
+    return names[framing];
+}
+
 static void answer_frame(struct reading *reading, enum framing framing)
 {
     const struct buf *body = &reading->exchange->body;
@@ -227,6 +238,8 @@ static void answer_tokens(struct script *script, struct sample *sample, struct r
                                 span_of(request->body, request->body_len), &prompt, &completion,
                                 &err))
         sample->token_error = mem_text(err.text);
+    else if (sample->outcome == OUTCOME_OK && reading->watch)
+        reading->watch->counted(reading->watch->arg, prompt, completion);
     /* An error in the hook leaves the tokens unknown, whatever else is known. */
     const struct usage nothing = {TOKENS_UNKNOWN, TOKENS_UNKNOWN, TOKENS_UNKNOWN, TOKENS_UNKNOWN};
     const struct usage *usage = sample->token_error ? &nothing : &reading->usage;
@@ -261,6 +274,12 @@ static char *answer_responses(const struct reading *reading, size_t *len)
 
 struct sample *answer_score(struct script *script, struct exchange *exchange)
 {
+    return answer_score_watched(script, exchange, NULL);
+}
+
+struct sample *answer_score_watched(struct script *script, struct exchange *exchange,
+                                    const struct answer_watch *watch)
+{
     struct sample *sample = MEM_NEW(struct sample);
     const struct script_facts *facts = script_facts(script);
     enum framing framing = framing_of(exchange, facts);
@@ -268,6 +287,9 @@ struct sample *answer_score(struct script *script, struct exchange *exchange)
     sample->streamed = framing != FRAMING_BODY && exchange->body.len > 0;
     struct reading reading;
     reading_init(&reading, script, sample);
+    reading.watch = watch;
+    if (watch)
+        watch->framed(watch->arg, framing_name(framing));
     if (exchange->finish != FINISH_NONE && exchange->request->fault == NULL) {
         reading_begin(&reading);
         answer_frame(&reading, framing);

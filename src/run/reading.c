@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "run/answer.h"
 #include "wire/json.h"
 
 void reading_init(struct reading *reading, struct script *script, struct sample *sample)
@@ -41,8 +42,11 @@ void reading_fini(struct reading *reading)
 
 void reading_fault(struct reading *reading, const struct err *err)
 {
-    if (!reading->script_error)
-        reading->script_error = mem_text(err->text);
+    if (reading->script_error)
+        return;
+    reading->script_error = mem_text(err->text);
+    if (reading->watch)
+        reading->watch->fault(reading->watch->arg, err->text);
 }
 
 /* ---- payloads ---- */
@@ -231,6 +235,21 @@ static int64_t tokens_of(const struct delta *delta)
     return delta->tokens != TOKENS_UNKNOWN ? delta->tokens : text;
 }
 
+/* The last event, or choice `choice` of it, is shown to whoever looks on. */
+static void show(const struct reading *reading, size_t choice, struct span name, struct span data,
+                 const struct delta *delta)
+{
+    const struct answer_seen seen = {
+        .number = reading->sample->event_count - 1,
+        .choice = choice,
+        .name = name,
+        .data = data,
+        .delta = delta,
+    };
+    if (reading->watch)
+        reading->watch->event(reading->watch->arg, &seen);
+}
+
 /* The event's further choices. */
 static void note_more(struct reading *reading, struct event *event, struct delta *all)
 {
@@ -242,6 +261,7 @@ static void note_more(struct reading *reading, struct event *event, struct delta
             reading_fault(reading, &err);
             return;
         }
+        show(reading, i, span_of("", 0), span_of("", 0), &delta);
         all->tokens += tokens_of(&delta);
         note_delta(reading, &delta);
         join(all, &delta);
@@ -262,6 +282,7 @@ void reading_event(struct reading *reading, struct span data, struct span name, 
     append(&reading->stored, &reading->stored_count, &reading->stored_cap, kept);
     if (!reading->script_error && !script_read_event(reading->script, data, name, &delta, &err))
         reading_fault(reading, &err);
+    show(reading, 0, name, data, reading->script_error ? NULL : &delta);
     if (!delta.done)
         append(&reading->payloads, &reading->payload_count, &reading->payload_cap, kept);
     if (!delta.understood) {

@@ -14,8 +14,11 @@ struct choice {
     struct buf content, reasoning;
 };
 
+struct answer_watch;
+
 struct reading {
     struct script *script;
+    const struct answer_watch *watch; /* NULL = nobody looks on */
     struct exchange *exchange;
     struct sample *sample;
     size_t event_cap;

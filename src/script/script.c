@@ -139,7 +139,8 @@ static bool open_composer(struct script *script, const struct script_config *con
     if (!target_open(script, config, err) || !state_run(script, NULL, merge_read, NULL, err) ||
         !state_run(script, NULL, make_opts, NULL, err))
         return false;
-    if (script->facts.has_setup && !run_blocking(script, "setup", run_setup, NULL, err))
+    if (script->facts.has_setup && !config->no_setup &&
+        !run_blocking(script, "setup", run_setup, NULL, err))
         return false;
     return state_run(script, NULL, only_refresh_every, NULL, err) && items_open(script, err);
 }
@@ -210,6 +211,17 @@ static void set_setup(lua_State *lua, struct script *script, void *arg)
 bool script_set_setup(struct script *script, struct span packed, struct err *err)
 {
     return state_run(script, NULL, set_setup, &packed, err);
+}
+
+static void show_setup(lua_State *lua, struct script *script, void *arg)
+{
+    slot_push(lua, SLOT_SETUP);                 // -- result
+    json_encode(lua, script, -1, "setup", arg); // -- result
+}
+
+bool script_setup_json(struct script *script, struct buf *out, struct err *err)
+{
+    return state_run(script, NULL, show_setup, out, err);
 }
 
 const char *script_library(void)

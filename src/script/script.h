@@ -59,6 +59,7 @@ struct script_config {
     struct secrets *secrets;
     const struct script_services *services; /* borrowed; NULL = scripts cannot send HTTP requests */
     uint64_t seed;
+    bool no_setup;       /* the composer's setup is not called, ctx.setup stays nil */
     size_t memory_limit; /* bytes for the Lua heap; 0 = the default (1 GiB) */
     uint64_t body_limit; /* bytes of one composed body; 0 = the default (256 MiB) */
 };
@@ -86,6 +87,8 @@ struct secrets *script_secrets(const struct script *script); /* those of the con
 /* What `setup` returned, packed, to be given to the scorers' states. */
 struct span script_setup_result(const struct script *script);
 bool script_set_setup(struct script *script, struct span packed, struct err *err) MUST_CHECK;
+/* Appends it as JSON; false: it cannot be shown so. */
+bool script_setup_json(struct script *script, struct buf *out, struct err *err) MUST_CHECK;
 
 /* ---- composer ---- */
 /* Calls `refresh` if the script has one and its time has come. A failure is logged and leaves what

@@ -82,5 +82,9 @@ void json_write_string(struct buf *out, struct span text);
 /* Appends a double in the shortest form that reads back as the same double ("-0" too); integers up
  * to 2^53 as digits alone; NAN and infinities as null. */
 void json_write_number(struct buf *out, double value);
+/* Appends a text that is one JSON value with an element a line, each level two blanks further in
+ * than `margin`; strings and numbers stay byte for byte. False: it is no JSON, nothing was added.
+ */
+bool json_indent(struct buf *out, struct span text, unsigned margin);
 /* Code points of valid UTF-8; each invalid byte counts as one. */
 uint64_t utf8_count(struct span text);
