@@ -274,7 +274,8 @@ void collector_begin(struct collector *collector, struct line *line, uint32_t st
     live->duration_s = clock_seconds(line->plan->duration_ns);
     live->parallel = line->plan->shape == PLAN_CLOSED ? line->plan->parallel : 0;
     live->stage = stage;
-    live->stages = (uint32_t)collector->config->plan_count;
+    live->stages = (uint32_t)collector->config->plan_count +
+                   (collector->config->place ? collector->config->place->stage : 0);
     plan_label(line->plan, live->label, sizeof live->label);
     give_stage_begin(collector, stage);
     if (collector->interrupts) /* it came while the stage was set up */

@@ -107,8 +107,13 @@ static bool composer_cycle(struct composer *composer, uint64_t *at_last_cycle)
 static bool composer_begin(struct composer *composer)
 {
     const struct plan *plan = composer->line->plan;
-    bool anew = composer->next_index > 0 && (plan->same_prompts || !plan->cycles);
+    bool anew = plan->same_prompts || !plan->cycles, begun = composer->begun;
+    struct err err;
+    composer->begun = true;
     kept_settle(composer);
+    if (!begun)
+        return anew || script_pass_over(composer->script, composer->passed_over, &err) ||
+               composer_fail(composer, &err);
     if (!anew)
         return true;
     kept_drop(composer);

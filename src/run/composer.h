@@ -13,6 +13,8 @@ struct composer {
     uint32_t stage;
     uint64_t next_index;   /* arrival number of the next request that is composed */
     uint64_t composed;     /* given to the line in this stage */
+    bool begun;            /* a stage has begun the data */
+    uint64_t passed_over;  /* items that the first stage leaves out: runs before have used them */
     struct request **kept; /* composed in the stage before and not started: they go out first */
     size_t kept_count, kept_cap, kept_at;
     bool data_ended; /* the data has given its last prompt and starts again when more is wanted */

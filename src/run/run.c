@@ -10,6 +10,7 @@
 /* What lives as long as the run: the scripts with their place in the data, and main's station. */
 struct run {
     struct run_config *config;
+    struct run_place place; /* where it began */
     struct composer composer;
     struct scorer *scorers;
     size_t scorer_count;
@@ -62,6 +63,8 @@ static bool run_open(struct run *run, struct err *err)
     script.role = SCRIPT_COMPOSER;
     if (!(run->composer.script = script_open(&script, err)))
         return false;
+    run->composer.next_index = run->place.arrival;
+    run->composer.passed_over = run->place.items;
     const struct script_facts *facts = script_facts(run->composer.script);
     name_scripts(config->facts, facts);
     config->http.end_marker = facts->end_marker;
@@ -97,12 +100,12 @@ static bool goes_on(const struct run *run, enum run_end end)
            end != RUN_END_STAGE_FAILED;
 }
 
-static bool run_stage(struct run *run, uint32_t number, struct reports *reports, struct err *err)
+static bool run_stage(struct run *run, uint32_t i, struct reports *reports, struct err *err)
 {
     struct stage stage = {
         .config = run->config,
-        .plan = &run->config->plans[number],
-        .number = number,
+        .plan = &run->config->plans[i],
+        .number = run->place.stage + i,
         .composer = &run->composer,
         .scorers = run->scorers,
         .scorer_count = run->scorer_count,
@@ -134,13 +137,25 @@ static bool run_stages(struct run *run, struct reports *reports, struct err *err
         if (!reports->count)
             return false;
         /* What the stages before have measured stands. */
-        log_error(config->log, "stage %u could not start: %s", i, err->text);
+        log_error(config->log, "stage %u could not start: %s", run->place.stage + i, err->text);
         reports->end = RUN_END_STAGE_FAILED;
     }
     reports->interrupted = run->collector.interrupts > 0 || signals_pending();
     if (reports->interrupted)
         reports->end = RUN_END_INTERRUPTED;
     return true;
+}
+
+/* What was composed and not started is left for the next run, with what has not been read. */
+static void leave_place(const struct run *run)
+{
+    const struct composer *composer = &run->composer;
+    uint64_t items = script_place(composer->script), kept = composer->kept_count;
+    *run->config->place = (struct run_place){
+        .stage = run->place.stage + (uint32_t)run->config->plan_count,
+        .arrival = composer->next_index,
+        .items = items > kept ? items - kept : 0,
+    };
 }
 
 /* ---- taking down ---- */
@@ -161,9 +176,13 @@ bool run_execute(struct run_config *config, struct reports *reports, struct err 
 {
     struct run *run = MEM_NEW(struct run);
     run->config = config;
+    if (config->place)
+        run->place = *config->place;
     *reports = (struct reports){0};
     bool ok = run_open(run, err) && run_stages(run, reports, err);
-    if (ok)
+    if (ok && config->place)
+        leave_place(run);
+    else if (ok)
         collector_end(&run->collector, reports);
     run_close(run);
     free(run);

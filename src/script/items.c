@@ -186,6 +186,36 @@ bool script_rewind(struct script *script, struct err *err)
     return script->prompt || state_run(script, "build_messages", begin_items, NULL, err);
 }
 
+/* Those passed over have been counted before, by whoever used them. */
+static void pass_over(lua_State *lua, struct script *script, void *arg)
+{
+    const uint64_t *items = arg;
+    while (script->item_count < *items) {
+        push_item(lua, script); // -- item
+        bool ended = lua_isnil(lua, -1);
+        lua_pop(lua, 1); // --
+        if (ended)
+            return;
+    }
+    script->item_seen = script->item_count;
+}
+
+uint64_t script_place(const struct script *script)
+{
+    return script->item_count - (script->item_taken && script->item_count > 0);
+}
+
+bool script_pass_over(struct script *script, uint64_t items, struct err *err)
+{
+    if (script->prompt || script->item_count > items)
+        return true; /* the item taken is beyond them */
+    script->item_taken = false;
+    if (!state_run(script, NULL, pass_over, &items, err))
+        return err_prefix(err, "data set '%s', item %llu", script->facts.dataset_name,
+                          (unsigned long long)script->item_count + 1);
+    return script->item_count == items || script_rewind(script, err);
+}
+
 bool items_open(struct script *script, struct err *err)
 {
     if (!script_rewind(script, err) || !take_ahead(script, err))

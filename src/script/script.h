@@ -104,6 +104,10 @@ enum script_step script_next(struct script *script, uint64_t index, uint32_t sta
                              struct request **out, struct err *err);
 bool script_rewind(struct script *script,
                    struct err *err) MUST_CHECK; /* the data from its beginning again */
+/* How many items of the data have been used since it last began. */
+uint64_t script_place(const struct script *script);
+/* Goes on after so many items, right after script_open. Data that has fewer begins anew. */
+bool script_pass_over(struct script *script, uint64_t items, struct err *err) MUST_CHECK;
 uint64_t script_malformed(
     const struct script *script); /* rows the data readers skipped and named in the log */
 
