@@ -48,6 +48,7 @@ static struct mock_config config_of(const struct mock_spec *spec, int stop_fd)
         .itl_ns = spec->itl_ns,
         .jitter = spec->jitter,
         .tokens = (uint32_t)spec->tokens,
+        .slots = (uint32_t)spec->slots,
         .seed = (uint64_t)spec->seed,
         .api_key = spec->api_key,
         .model = spec->model,

@@ -81,6 +81,17 @@ const struct opt_row mock_rows[] = {
         .help = "tokens of an answer whose request does not say max_tokens",
     },
     {
+        .name = "slots",
+        .type = &opt_integer,
+        FIELD(slots, int64_t),
+        .fallback = "0",
+        .min = 0,
+        .max = 1000000,
+        .metavar = "N",
+        .group = ANSWERS,
+        .help = "work on so many answers at once, further requests wait in line; 0 = on any number",
+    },
+    {
         .name = "seed",
         .type = &opt_integer,
         FIELD(seed, int64_t),

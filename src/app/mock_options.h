@@ -14,6 +14,7 @@ struct mock_spec {
     uint64_t itl_ns;
     double jitter;
     int64_t tokens;
+    int64_t slots;
     int64_t seed;
     char *api_key;
     char *model;

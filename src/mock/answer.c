@@ -139,7 +139,7 @@ static uint64_t first_due_ns(struct mock_server *server, struct mock_conn *conn)
     const struct mock_answer *answer = &conn->answer;
     uint64_t tokens = answer->ask.stream ? mock_answer_in_event(answer, 0) : answer->tokens;
     uint64_t ttft_ns = jittered(server, conn, answer->over.ttft_ns);
-    return answer->read_ns + ttft_ns +
+    return answer->begun_ns + ttft_ns +
            times((uint64_t)answer->over.itl_ns, tokens > 1 ? tokens - 1 : 0);
 }
 
@@ -157,10 +157,11 @@ static void prepare(struct mock_server *server, struct mock_conn *conn)
     conn->progress.due_ns = first_due_ns(server, conn);
 }
 
-void mock_answer_begin(struct mock_server *server, struct mock_conn *conn)
+static void begin(struct mock_server *server, struct mock_conn *conn, uint64_t begun_ns)
 {
     const struct mock_ask *ask = &conn->answer.ask;
     struct mock_progress *progress = &conn->progress;
+    conn->answer.begun_ns = begun_ns;
     prepare(server, conn);
     server->stats.prompt_tokens += ask->prompt_tokens;
     if (ask->stream)
@@ -173,9 +174,16 @@ void mock_answer_begin(struct mock_server *server, struct mock_conn *conn)
     progress->late_by_client = false;
 }
 
+void mock_answer_begin(struct mock_server *server, struct mock_conn *conn)
+{
+    if (mock_slots_enter(server, conn))
+        begin(server, conn, conn->answer.read_ns);
+}
+
 void mock_answer_resume(struct mock_server *server, struct mock_conn *conn)
 {
-    if (conn->state != MOCK_CONN_ANSWERING || conn->ended || mock_conn_blocked(conn))
+    if (conn->state != MOCK_CONN_ANSWERING || conn->ended || mock_conn_blocked(conn) ||
+        conn->turn == MOCK_TURN_WAITING || conn->turn == MOCK_TURN_CALLED)
         return;
     conn->progress.late_by_client = true;
     mock_timer_set(&server->timers, &conn->timer, conn->progress.due_ns);
@@ -371,10 +379,14 @@ static void plain_due(struct mock_server *server, struct mock_conn *conn)
 
 void mock_answer_due(struct mock_server *server, struct mock_conn *conn)
 {
-    if (conn->answer.ask.stream)
+    if (conn->turn == MOCK_TURN_CALLED) {
+        conn->turn = MOCK_TURN_BEGUN;
+        begin(server, conn, clock_now_ns());
+    } else if (conn->answer.ask.stream) {
         stream_due(server, conn);
-    else
+    } else {
         plain_due(server, conn);
+    }
 }
 
 void mock_answer_fini(struct mock_conn *conn)

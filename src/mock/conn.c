@@ -64,6 +64,7 @@ static void leave_flight(struct mock_server *server, struct mock_conn *conn)
     if (conn->in_flight)
         mock_stats_leave(&server->stats, clock_now_ns());
     conn->in_flight = false;
+    mock_slots_leave(server, conn);
 }
 
 void mock_conn_close(struct mock_server *server, struct mock_conn *conn)

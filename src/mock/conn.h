@@ -11,6 +11,7 @@
 #include "mock/dialect.h"
 #include "mock/http_request.h"
 #include "mock/server.h"
+#include "mock/slots.h"
 #include "mock/timers.h"
 
 enum mock_conn_state {
@@ -46,6 +47,8 @@ struct mock_conn {
     bool hold;         /* … and then the connection is held open */
     bool in_flight;    /* counted so in the statistics */
     bool uncounted;    /* a look at the server, not part of the run */
+    enum mock_turn turn;
+    struct mock_conn *ahead, *behind; /* neighbours in the line of those that wait for a slot */
     const struct mock_route *route; /* of the request; NULL = none fits */
     struct mock_http http;
     struct buf in;  /* bytes after the request being answered */

@@ -23,6 +23,7 @@ struct mock_answer {
     uint64_t request;  /* number of the request, from 1 */
     uint64_t seed;     /* of the texts */
     uint64_t read_ns;  /* when the request had been read */
+    uint64_t begun_ns; /* when its work began; later if it had to wait for a slot */
     uint32_t tokens;   /* of each choice */
     bool cut;          /* ended by the request's max_tokens */
     bool whole;        /* nothing is missing: counts as completed once it has left */

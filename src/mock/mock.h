@@ -17,6 +17,7 @@ struct mock_config {
     uint64_t ttft_ns, itl_ns;
     double jitter;       /* share of ttft and itl, uniform in ±jitter */
     uint32_t tokens;     /* of an answer, unless the request or its URL asks for another length */
+    uint32_t slots;      /* answers at once, others wait in line; 0 = any number */
     uint64_t seed;       /* decides the texts and the jitter */
     const char *api_key; /* NULL = any; else 401 without it */
     const char *model;   /* NULL = any; else 404 for another */

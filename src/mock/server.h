@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "mock/mock.h"
+#include "mock/slots.h"
 #include "mock/stats.h"
 #include "mock/timers.h"
 
@@ -20,6 +21,7 @@ struct mock_server {
     bool accepting;    /* false: out of descriptors, listening pauses */
     struct mock_timers timers;
     struct mock_stats stats;
+    struct mock_slots slots;
     struct mock_conn *conns; /* open ones */
     struct mock_conn *dead;  /* closed in this turn, freed at its end */
     uint64_t requests;       /* to chat and completions; their number decides texts and jitter */
