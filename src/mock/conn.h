@@ -49,7 +49,7 @@ struct mock_conn {
     bool uncounted;    /* a look at the server, not part of the run */
     enum mock_turn turn;
     struct mock_conn *ahead, *behind; /* neighbours in the line of those that wait for a slot */
-    const struct mock_route *route; /* of the request; NULL = none fits */
+    const struct mock_route *route;   /* of the request; NULL = none fits */
     struct mock_http http;
     struct buf in;  /* bytes after the request being answered */
     struct buf out; /* bytes that the socket would not take yet */

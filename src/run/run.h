@@ -17,8 +17,8 @@
 struct run_place {
     uint32_t stage;   /* number of its first stage */
     uint64_t arrival; /* of its first request */
-    uint64_t items;   /* of the data set that are passed over, unless the first stage begins the data
-                         anew */
+    uint64_t items; /* of the data set that are passed over, unless the first stage begins the data
+                       anew */
 };
 
 struct run_config {
@@ -27,8 +27,8 @@ struct run_config {
     size_t plan_count;
     struct script_config script; /* role is set by the line itself */
     struct http_config http;     /* end_marker and connections are set by the line */
-    struct run_place *place; /* becomes that of a run to follow; NULL = nothing came before, and
-                                with this run the sinks hear of the end */
+    struct run_place *place;     /* becomes that of a run to follow; NULL = nothing came before, and
+                                    with this run the sinks hear of the end */
     struct log *log;
     const struct sink *sinks;
     size_t sink_count;
