@@ -65,6 +65,15 @@ struct trust {
     uint64_t warnings;                              /* in the log */
 };
 
+/* One of its figures by name; NAN = not known. */
+struct trust_figure {
+    const char *group, *name; /* group: "loop_lag" of "p50", "p99", "max"; NULL = stands alone */
+    double value;
+};
+
+/* Figure `i`, those of a group one after another; false after the last. */
+bool trust_figure_at(const struct trust *trust, size_t i, struct trust_figure *out);
+
 enum { VERDICT_REASONS = 24 };
 
 /* Reasons against trusting the numbers come first, then mere remarks, which leave it sound. */

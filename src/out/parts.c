@@ -1,6 +1,5 @@
 #include "out/parts.h"
 
-#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,48 +109,16 @@ cJSON *part_options(const struct opt_set *options, struct secrets *secrets)
     return object;
 }
 
-static void add_lag(cJSON *object, const char *name, double p50, double p99, double max)
-{
-    cJSON *lag = cJSON_AddObjectToObject(object, name);
-    cJSON_AddNumberToObject(lag, "p50", p50);
-    cJSON_AddNumberToObject(lag, "p99", p99);
-    cJSON_AddNumberToObject(lag, "max", max);
-}
-
 cJSON *part_trust(const struct trust *trust)
 {
-    const struct {
-        const char *key;
-        double value;
-    } numbers[] = {
-        {"reads_kernel", (double)trust->reads_kernel},
-        {"reads_user", (double)trust->reads_user},
-        {"worker_cpu_share", trust->worker_cpu_share},
-        {"process_cpu_s", trust->process_cpu_s},
-        {"starved", (double)trust->starved},
-        {"starved_s", trust->starved_s},
-        {"held", (double)trust->held},
-        {"bodies_left_out", (double)trust->bodies_left_out},
-        {"data_cycles", (double)trust->data_cycles},
-        {"malformed_rows", (double)trust->malformed_rows},
-        {"missing", (double)trust->missing},
-        {"paused", (double)trust->paused},
-        {"sinks_broken", (double)trust->sinks_broken},
-        {"asked_concurrency",
-         trust->asked_concurrency > 0 ? trust->asked_concurrency : (double)NAN},
-        {"achieved_concurrency", trust->achieved_concurrency},
-        {"asked_rate", trust->asked_rate > 0 ? trust->asked_rate : (double)NAN},
-        {"achieved_rate", trust->achieved_rate},
-        {"warnings", (double)trust->warnings},
-    };
     cJSON *object = cJSON_CreateObject();
-    add_lag(object, "loop_lag", trust->loop_lag_p50, trust->loop_lag_p99, trust->loop_lag_max);
-    add_lag(object, "schedule_lag", trust->schedule_lag_p50, trust->schedule_lag_p99,
-            trust->schedule_lag_max);
-    add_lag(object, "receive_delay", trust->receive_delay_p50, trust->receive_delay_p99,
-            trust->receive_delay_max);
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        cJSON_AddNumberToObject(object, numbers[i].key, numbers[i].value);
+    struct trust_figure figure;
+    for (size_t i = 0; trust_figure_at(trust, i, &figure); i++) {
+        cJSON *into = figure.group ? cJSON_GetObjectItem(object, figure.group) : object;
+        if (!into)
+            into = cJSON_AddObjectToObject(object, figure.group);
+        cJSON_AddNumberToObject(into, figure.name, figure.value);
+    }
     return object;
 }
 

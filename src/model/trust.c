@@ -1,0 +1,72 @@
+/* The trust figures by name: reports, database and scripts show the same ones. */
+#include <math.h>
+#include <stddef.h>
+
+#include "model/report.h"
+
+enum kind { NUMBER, COUNT };
+
+struct row {
+    const char *group, *name;
+    enum kind kind;
+    bool asked; /* 0 = nothing was asked for */
+    size_t offset;
+};
+
+#define KIND(FIELD) _Generic(((struct trust *)NULL)->FIELD, double : NUMBER, uint64_t : COUNT)
+#define PART(GROUP, FIELD, NAME)                                                                   \
+    {                                                                                              \
+        .group = GROUP, .name = NAME, .kind = KIND(FIELD), .offset = offsetof(struct trust, FIELD) \
+    }
+#define FIGURE(FIELD)                                                                              \
+    {                                                                                              \
+        .name = #FIELD, .kind = KIND(FIELD), .offset = offsetof(struct trust, FIELD)               \
+    }
+#define ASKED(FIELD)                                                                               \
+    {                                                                                              \
+        .name = #FIELD, .kind = KIND(FIELD), .asked = true,                                        \
+        .offset = offsetof(struct trust, FIELD)                                                    \
+    }
+
+static const struct row rows[] = {
+    PART("loop_lag", loop_lag_p50, "p50"),
+    PART("loop_lag", loop_lag_p99, "p99"),
+    PART("loop_lag", loop_lag_max, "max"),
+    PART("schedule_lag", schedule_lag_p50, "p50"),
+    PART("schedule_lag", schedule_lag_p99, "p99"),
+    PART("schedule_lag", schedule_lag_max, "max"),
+    PART("receive_delay", receive_delay_p50, "p50"),
+    PART("receive_delay", receive_delay_p99, "p99"),
+    PART("receive_delay", receive_delay_max, "max"),
+    FIGURE(reads_kernel),
+    FIGURE(reads_user),
+    FIGURE(worker_cpu_share),
+    FIGURE(process_cpu_s),
+    FIGURE(starved),
+    FIGURE(starved_s),
+    FIGURE(held),
+    FIGURE(bodies_left_out),
+    FIGURE(data_cycles),
+    FIGURE(malformed_rows),
+    FIGURE(missing),
+    FIGURE(paused),
+    FIGURE(sinks_broken),
+    ASKED(asked_concurrency),
+    FIGURE(achieved_concurrency),
+    ASKED(asked_rate),
+    FIGURE(achieved_rate),
+    FIGURE(warnings),
+};
+
+bool trust_figure_at(const struct trust *trust, size_t i, struct trust_figure *out)
+{
+    if (i >= sizeof rows / sizeof *rows)
+        return false;
+    const void *field = (const char *)trust + rows[i].offset;
+    double value =
+        rows[i].kind == COUNT ? (double)*(const uint64_t *)field : *(const double *)field;
+    if (rows[i].asked && !(value > 0))
+        value = NAN;
+    *out = (struct trust_figure){rows[i].group, rows[i].name, value};
+    return true;
+}
