@@ -10,6 +10,7 @@
 #include "app/commands.h"
 #include "app/help.h"
 #include "app/host.h"
+#include "app/options.h"
 #include "base/mem.h"
 
 enum { WIDTH_MIN = 60, WIDTH_DEFAULT = 80, WIDTH_MAX = 100 };
@@ -40,12 +41,33 @@ int version_cmd(int argc, char **argv, int first)
     return EXIT_DONE;
 }
 
-static int print_help(const struct command *command)
+static int print_help(const struct command *command, const struct script_options *own)
 {
     struct buf text;
     buf_init(&text, HELP_LIMIT);
-    help_text(command, terminal_width(), &text);
+    help_text(command, own, terminal_width(), &text);
     return print_and_free(&text);
+}
+
+/* With the options of the scripts that are named beside it. Mistakes in options do not keep anybody
+ * from the help, a script that cannot be loaded does: its options are what was asked for. */
+static int print_run_help(int argc, char **argv, int first)
+{
+    struct err err;
+    struct options options;
+    struct secrets *secrets = secrets_new();
+    int code = EXIT_CANNOT_START;
+    if (options_look(&options, argc, argv, first, secrets, &err) ||
+        options.code != EXIT_CANNOT_START) {
+        code = print_help(&about_commands[0], &options.declared);
+    } else {
+        char *sentence = secrets_hidden(secrets, err.text);
+        fprintf(stderr, "llmbench: %s\n", sentence);
+        free(sentence);
+    }
+    options_fini(&options);
+    secrets_free(secrets);
+    return code;
 }
 
 static int unknown_command(const char *word)
@@ -98,7 +120,8 @@ static bool serve_help(int argc, char **argv, int first, const struct command *c
     static const char form[] = "--help=";
     for (int i = first; i < argc && strcmp(argv[i], "--") != 0; i++) {
         if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0)
-            *code = print_help(command);
+            *code = command->run == run_cmd ? print_run_help(argc, argv, first)
+                                            : print_help(command, NULL);
         else if (strcmp(argv[i], "--version") == 0)
             *code = version_cmd(argc, argv, i);
         else if (strncmp(argv[i], form, strlen(form)) == 0)
@@ -113,9 +136,9 @@ static bool serve_help(int argc, char **argv, int first, const struct command *c
 int help_cmd(int argc, char **argv, int first)
 {
     if (first >= argc)
-        return print_help(&about_commands[0]);
+        return print_help(&about_commands[0], NULL);
     const struct command *command = about_command(argv[first]);
-    return command ? print_help(command) : unknown_command(argv[first]);
+    return command ? print_help(command, NULL) : unknown_command(argv[first]);
 }
 
 int app_main(int argc, char **argv)

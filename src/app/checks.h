@@ -9,6 +9,9 @@
 #include "model/run_spec.h"
 
 bool checks_run(struct opt_set *set, struct run_spec *spec, struct err *err) MUST_CHECK;
+/* The part of it that says which data set is meant. */
+bool checks_dataset(struct opt_set *set, struct run_spec *spec, struct err *err) MUST_CHECK;
 /* Scripts and data that are named must be there: what is missing is no wrong option but keeps the
  * run from starting. Whether scripts are right shows when they are loaded. */
+bool checks_scripts(const struct run_spec *spec, struct err *err) MUST_CHECK;
 bool checks_files(const struct run_spec *spec, struct err *err) MUST_CHECK;

@@ -42,6 +42,7 @@ struct reader {
     struct json json;
     struct list defaults; /* what "_origin" calls a default */
     bool *seen;           /* one a row */
+    bool look;            /* what is unknown is passed over */
     const struct opt_row *row;
     char *key;         /* of the value being read, as it stood, owned */
     uint64_t line;     /* where it stood, from 1 */
@@ -377,7 +378,8 @@ static bool find_row(struct reader *reader)
 
 static bool take_key(struct reader *reader)
 {
-    if (reader->key[0] == '_')
+    if (reader->key[0] == '_' || (reader->look && !opt_find(reader->set, reader->key) &&
+                                  strcmp(reader->key, "command") != 0))
         return skip(reader);
     if (strcmp(reader->key, "command") == 0)
         return take_command(reader);
@@ -441,7 +443,7 @@ static void find_origin(struct reader *reader)
     }
 }
 
-bool config_read(struct opt_set *set, const char *path, struct err *err)
+static bool read_file(struct opt_set *set, const char *path, bool look, struct err *err)
 {
     struct buf content;
     buf_init(&content, CONFIG_LIMIT);
@@ -452,6 +454,7 @@ bool config_read(struct opt_set *set, const char *path, struct err *err)
             .path = path,
             .bytes = buf_span(&content),
             .seen = mem_zero(set->count, sizeof(bool)),
+            .look = look,
             .err = err,
         };
         json_init(&reader.json, content.data ? content.data : "", content.len);
@@ -465,6 +468,16 @@ bool config_read(struct opt_set *set, const char *path, struct err *err)
     }
     buf_fini(&content);
     return ok;
+}
+
+bool config_read(struct opt_set *set, const char *path, struct err *err)
+{
+    return read_file(set, path, false, err);
+}
+
+bool config_look(struct opt_set *set, const char *path, struct err *err)
+{
+    return read_file(set, path, true, err);
 }
 
 /* ---- writing ---- */

@@ -14,6 +14,8 @@ enum { CONFIG_LIMIT = 64 << 20 }; /* bytes of such a file, read or dumped */
 /* Gives the set what the file says, with origin OPT_CONFIG. False: the sentence names file, line
  * and key. */
 bool config_read(struct opt_set *set, const char *path, struct err *err) MUST_CHECK;
+/* The first look, for tables that are not whole yet: keys that are no options are passed over. */
+bool config_look(struct opt_set *set, const char *path, struct err *err) MUST_CHECK;
 /* Appends everything that has a value, and under "_origin" where each came from. Options that are
  * secrets are redacted; secrets within other options are left to the caller. */
 void config_dump(const struct opt_set *set, struct buf *out);

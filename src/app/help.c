@@ -41,7 +41,8 @@ static void add_built_in(struct buf *out, size_t width)
     lines_term(out, "--dataset", script_builtin_names("datasets"), width);
 }
 
-void help_text(const struct command *command, unsigned width, struct buf *out)
+void help_text(const struct command *command, const struct script_options *own, unsigned width,
+               struct buf *out)
 {
     bool whole = command == &about_commands[0];
     buf_printf(out, "llmbench %s: %s\n\nUsage: llmbench %s\n", LLMBENCH_VERSION,
@@ -53,6 +54,8 @@ void help_text(const struct command *command, unsigned width, struct buf *out)
     }
     if (command->rows)
         opt_help(command->rows, *command->row_count, width, out);
+    if (own)
+        opt_help(own->rows, own->count, width, out);
     add_table(out, "Help", &about_help_options, width);
     if (whole)
         add_built_in(out, width);

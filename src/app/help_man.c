@@ -68,6 +68,8 @@ static void add_option(struct buf *out, const struct opt_row *row)
     add_escaped(out, row->help);
     if (row->fallback)
         buf_printf(out, " (default: %s)", row->fallback);
+    if (row->env)
+        buf_printf(out, " (environment: %s)", row->env);
     if (row->body)
         buf_printf(out, "; travels as \"%s\"", row->body);
     buf_add_text(out, ".\n");

@@ -52,6 +52,8 @@ static void add_option(struct buf *out, const struct opt_row *row, bool with_bod
     else if (with_body)
         buf_add_text(out, " | ");
     add_cell(out, row->help);
+    if (row->env)
+        buf_printf(out, "; environment: %s", row->env);
     buf_add_text(out, " |\n");
 }
 

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/mem.h"
 #include "base/span.h"
 
 /* URLs that come from the environment, some of them read by libcurl alone. */
@@ -21,8 +22,25 @@ static void add_urls(struct secrets *secrets, const struct run_spec *spec, struc
     }
 }
 
-void hidden_add(struct secrets *secrets, const struct run_spec *spec, struct log *log)
+/* Of the rows behind the program's own. */
+static void add_own(struct secrets *secrets, const struct opt_set *set, struct log *log)
 {
+    for (size_t i = run_row_count; i < set->count; i++) {
+        const struct opt_row *row = &set->rows[i];
+        const void *field = opt_field(set, row);
+        char *what = mem_printf("--%s", row->name);
+        if (row->secret && row->type->kind == OPT_KIND_TEXT && *(char *const *)field)
+            secrets_register(secrets, span_text(*(char *const *)field), what, log);
+        const struct list *list = field;
+        for (size_t k = 0; row->secret && row->type->kind == OPT_KIND_LIST && k < list->count; k++)
+            secrets_register(secrets, span_text(list->items[k]), what, log);
+        free(what);
+    }
+}
+
+void hidden_add(struct secrets *secrets, const struct options *options, struct log *log)
+{
+    const struct run_spec *spec = &options->spec;
     if (spec->api_key)
         secrets_register(secrets, span_text(spec->api_key), "the API key", log);
     if (spec->wandb_api_key) /* libcurl sends it as the password of "api" */
@@ -31,4 +49,5 @@ void hidden_add(struct secrets *secrets, const struct run_spec *spec, struct log
     for (size_t i = 0; i < spec->headers.count; i++)
         secrets_register_header(secrets, spec->headers.items[i], log);
     add_urls(secrets, spec, log);
+    add_own(secrets, &options->set, log);
 }

@@ -1,15 +1,20 @@
 #include "app/options.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "app/about.h"
+#include "app/app.h"
 #include "app/checks.h"
 #include "app/config.h"
 #include "app/env_file.h"
 #include "app/report_kinds.h"
 #include "app/wandb_curl.h"
 #include "app/work_dir.h"
+#include "base/mem.h"
+
+_Static_assert(offsetof(struct options, spec) == 0, "offsets count from the spec");
 
 /* The words that belong to no option: at most one, the URL. */
 static bool take_words(struct options *options, const struct list *words, struct err *err)
@@ -35,21 +40,6 @@ static bool take_files(struct options *options, struct err *err)
     const struct run_spec *spec = &options->spec;
     return (!spec->config || config_read(&options->set, spec->config, err)) &&
            (!spec->env_file || env_file_read(spec->env_file, err));
-}
-
-/* The first variable that says something wins. */
-static bool take_environment(struct options *options, struct err *err)
-{
-    static const char *const names[] = {"LLMBENCH_API_KEY", "OPENAI_API_KEY"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        const char *value = getenv(names[i]);
-        if (!value || !*value)
-            continue;
-        if (!opt_assign(&options->set, "api-key", value, OPT_ENVIRONMENT, err))
-            return err_prefix(err, "the environment variable %s", names[i]);
-        return true;
-    }
-    return true;
 }
 
 /* Before the checks, which change values into what the run needs. */
@@ -85,15 +75,74 @@ static bool check_output(struct options *options, struct err *err)
            wandb_take_key(&options->set, spec, err);
 }
 
-bool options_read(struct options *options, int argc, char **argv, int first, struct err *err)
+/* ---- the first look ---- */
+
+static bool look_around(struct options *options, int argc, char **argv, int first, struct err *err)
+{
+    struct run_spec *spec = &options->spec;
+    opt_look(&options->set, argc, argv, first);
+    return (!spec->config || config_look(&options->set, spec->config, err)) &&
+           (!spec->env_file || env_file_read(spec->env_file, err)) &&
+           opt_environment(&options->set, err) && checks_dataset(&options->set, spec, err);
+}
+
+static bool look_into_scripts(struct options *options, struct secrets *secrets, struct err *err)
+{
+    const struct run_spec *spec = &options->spec;
+    struct script_config config = {
+        .role = SCRIPT_COMPOSER,
+        .file = spec->script,
+        .api = spec->api,
+        .dataset = spec->dataset,
+        .opts = &options->set,
+        .secrets = secrets,
+    };
+    return checks_scripts(spec, err) && script_options(&config, &options->declared, err);
+}
+
+bool options_look(struct options *options, int argc, char **argv, int first,
+                  struct secrets *secrets, struct err *err)
+{
+    memset(options, 0, sizeof *options);
+    options->code = EXIT_BAD_OPTIONS;
+    opt_set_init(&options->set, run_rows, run_row_count, &options->spec);
+    if (!look_around(options, argc, argv, first, err))
+        return false;
+    options->code = EXIT_CANNOT_START;
+    return look_into_scripts(options, secrets, err);
+}
+
+/* ---- the reading ---- */
+
+/* The rows of the program, then those of the scripts, and no values yet. */
+static void join_rows(struct options *options)
+{
+    const struct opt_row *rows = run_rows;
+    size_t count = run_row_count;
+    opt_set_fini(&options->set);
+    if (options->declared.count) {
+        rows = options->rows = mem_zero(count + options->declared.count, sizeof *rows);
+        memcpy(options->rows, run_rows, count * sizeof *rows);
+        for (size_t i = 0; i < options->declared.count; i++) {
+            struct opt_row *row = &options->rows[count++];
+            *row = options->declared.rows[i];
+            row->offset = offsetof(struct options, own) + i * sizeof(union option_value);
+        }
+    }
+    opt_set_init(&options->set, rows, count, options);
+}
+
+bool options_read(struct options *options, int argc, char **argv, int first,
+                  struct secrets *secrets, struct err *err)
 {
     struct list words = {0};
-    memset(&options->spec, 0, sizeof options->spec);
-    options->dump = NULL;
-    opt_set_init(&options->set, run_rows, run_row_count, &options->spec);
+    if (!options_look(options, argc, argv, first, secrets, err))
+        return false;
+    options->code = EXIT_BAD_OPTIONS;
+    join_rows(options);
     bool ok = opt_parse(&options->set, argc, argv, first, &words, err) &&
               take_words(options, &words, err) && take_files(options, err) &&
-              take_environment(options, err) && opt_defaults(&options->set, err) &&
+              opt_environment(&options->set, err) && opt_defaults(&options->set, err) &&
               take_dump(options, err) && take_endpoint(options, err) &&
               checks_run(&options->set, &options->spec, err) && check_output(options, err);
     list_fini(&words);
@@ -104,4 +153,6 @@ void options_fini(struct options *options)
 {
     free(options->dump);
     opt_set_fini(&options->set);
+    free(options->rows);
+    script_options_fini(&options->declared);
 }

@@ -7,21 +7,44 @@
 #include <stddef.h>
 
 #include "base/opt.h"
+#include "base/secrets.h"
 #include "model/run_spec.h"
+#include "script/script.h"
 
 extern const struct opt_row run_rows[];
 extern const size_t run_row_count;
 
-/* The values, and for each row where its value came from. */
-struct options {
-    struct run_spec spec;
-    struct opt_set set; /* points into spec: the struct must not move */
-    char *dump;         /* what --dump-config is to print, header values not yet redacted; owned */
+/* The value of a script's own option, whatever its type. */
+union option_value {
+    bool flag;
+    char *text;
+    int64_t integer;
+    uint64_t amount;
+    double number;
+    struct list list;
+    struct numbers numbers;
 };
 
-/* Reads argv[first…], the config file, the environment with the variables of --env-file, fills in
- * the defaults and checks what options say together (checks.h). False: the sentence names the
- * option. Release with options_fini in either case. */
+/* The values, and for each row where its value came from. */
+struct options {
+    struct run_spec spec; /* first: all offsets count from here */
+    union option_value own[SCRIPT_OPTIONS_MOST];
+    struct opt_set set;             /* points into spec and own: the struct must not move */
+    struct script_options declared; /* by the scripts */
+    struct opt_row *rows;           /* the program's and theirs; NULL when they have none */
+    char *dump; /* what --dump-config is to print, header values not yet redacted; owned */
+    int code;   /* the exit code when reading failed: options or a script */
+};
+
+/* The first look, for what the scripts declare: it passes over what it does not know or is wrong
+ * but for what keeps the scripts from being found and loaded. Afterwards the set holds the
+ * program's own rows and what is known of them. Secrets that scripts register go to `secrets`. */
+bool options_look(struct options *options, int argc, char **argv, int first,
+                  struct secrets *secrets, struct err *err) MUST_CHECK;
+
+/* Loads the scripts for their options, reads argv[first…], the config file, the environment with
+ * the variables of --env-file, fills in the defaults and checks what options say together
+ * (checks.h). False: the sentence names the option. Release with options_fini in either case. */
 bool options_read(struct options *options, int argc, char **argv, int first,
-                  struct err *err) MUST_CHECK;
+                  struct secrets *secrets, struct err *err) MUST_CHECK;
 void options_fini(struct options *options);

@@ -61,8 +61,8 @@ const struct opt_row run_rows[] = {
      FIELD(api_key, char *),
      .metavar = "KEY",
      .group = TARGET,
-     .help = "sent as the protocol wants it, hidden in everything that is written; also "
-             "LLMBENCH_API_KEY, then OPENAI_API_KEY",
+     .env = "LLMBENCH_API_KEY OPENAI_API_KEY",
+     .help = "sent as the protocol wants it, hidden in everything that is written",
      .secret = true},
     {.name = "header",
      .letter = 'H',

@@ -60,9 +60,9 @@ int run_cmd(int argc, char **argv, int first)
     struct options options;
     struct session session;
     session_init(&session, &options);
-    bool ok = options_read(&options, argc, argv, first, &err);
+    bool ok = options_read(&options, argc, argv, first, session.secrets, &err);
     session_log(&session, ok);
-    int code = ok ? prepare_and_run(&session) : session_fail(&session, EXIT_BAD_OPTIONS, &err);
+    int code = ok ? prepare_and_run(&session) : session_fail(&session, options.code, &err);
     session_fini(&session, code);
     options_fini(&options);
     return code;

@@ -59,7 +59,7 @@ void session_log(struct session *session, bool options_valid)
 {
     enum log_level level = options_valid ? console_level(spec_of(session)) : LOG_INFO;
     session->log = log_new(level, session->secrets);
-    hidden_add(session->secrets, spec_of(session), session->log);
+    hidden_add(session->secrets, session->options, session->log);
 }
 
 bool session_begin(struct session *session, struct err *err)

@@ -59,6 +59,37 @@ bool opt_defaults(struct opt_set *set, struct err *err)
         if (set->origin[i] == OPT_UNSET && set->rows[i].fallback &&
             !opt_set_value(set, i, set->rows[i].fallback, OPT_DEFAULT, err))
             return false;
+    for (size_t i = 0; i < set->count; i++)
+        if (set->origin[i] == OPT_UNSET && set->rows[i].required)
+            return err_set(err, "--%s is required%s%s", set->rows[i].name,
+                           set->rows[i].help ? ": " : "",
+                           set->rows[i].help ? set->rows[i].help : "");
+    return true;
+}
+
+static bool take_variable(struct opt_set *set, size_t row, const char *name, bool *done,
+                          struct err *err)
+{
+    const char *value = getenv(name);
+    *done = value && *value;
+    return !*done || opt_set_value(set, row, value, OPT_ENVIRONMENT, err) ||
+           err_prefix(err, "the environment variable %s", name);
+}
+
+bool opt_environment(struct opt_set *set, struct err *err)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        bool done = false;
+        for (const char *at = set->rows[i].env; at && *at && !done; at += strspn(at, " ")) {
+            size_t len = strcspn(at, " ");
+            char *name = mem_copy(at, len);
+            bool ok = take_variable(set, i, name, &done, err);
+            free(name);
+            if (!ok)
+                return false;
+            at += len;
+        }
+    }
     return true;
 }
 

@@ -78,7 +78,10 @@ struct opt_row {
     const char *help;     /* one sentence, no final full stop */
     const char *
         body; /* the request-body key under which a given value travels; NULL = not a body option */
-    bool secret; /* its value is registered as a secret and shown as [redacted] */
+    const char *env; /* environment variables that give it when nobody else does, the first that
+                        says something; blank-separated, or NULL */
+    bool secret;     /* its value is registered as a secret and shown as [redacted] */
+    bool required;   /* without a value from anywhere there is no run */
 };
 
 /* For a row's `.offset` of struct S, field F, held to the C type T by the compiler. */
@@ -99,7 +102,8 @@ struct opt_set {
 void opt_set_init(struct opt_set *set, const struct opt_row *rows, size_t count, void *base);
 void opt_set_fini(struct opt_set *set); /* releases every field's value too */
 
-/* Fills the rows that are still unset from their fallback. Call last. */
+/* Fills the rows that are still unset from their fallback; one that is required and has none is an
+ * error. Call last. */
 bool opt_defaults(struct opt_set *set, struct err *err) MUST_CHECK;
 
 /* Reads argv[first…]: --name value, --name=value, -n value, -nvalue, bundled flags (-qv), "--",
@@ -109,6 +113,13 @@ bool opt_defaults(struct opt_set *set, struct err *err) MUST_CHECK;
  * and =false. An unknown option suggests the nearest name. */
 bool opt_parse(struct opt_set *set, int argc, char **argv, int first, struct list *words,
                struct err *err) MUST_CHECK;
+/* The first look, for tables that are not whole yet: takes what it can, passes over all else
+ * (words, unknown options, wrong values). */
+void opt_look(struct opt_set *set, int argc, char **argv, int first);
+/* What the rows' environment variables say. */
+bool opt_environment(struct opt_set *set, struct err *err) MUST_CHECK;
+/* Whether the row could take this text. */
+bool opt_check(const struct opt_row *row, const char *text, struct err *err) MUST_CHECK;
 /* One value from elsewhere (config, environment); does not override a higher origin, but is checked
  * all the same. */
 bool opt_assign(struct opt_set *set, const char *name, const char *text, enum opt_origin origin,

@@ -107,6 +107,13 @@ static void add_sentence(const struct opt_row *row, struct buf *out)
         buf_add_text(out, " (repeatable)");
     if (tells_default(row))
         buf_printf(out, " (default: %s)", row->fallback);
+    if (row->required)
+        buf_add_text(out, " (required)");
+    if (row->env) {
+        buf_add_text(out, " (environment: ");
+        add_listed(out, row->env, "");
+        buf_add_char(out, ')');
+    }
     if (row->aliases) {
         buf_add_text(out, " (also ");
         add_listed(out, row->aliases, "--");

@@ -17,4 +17,3 @@ bool opt_next_name(const struct opt_row *row, struct span *name);
 /* Stores the value unless the row has one of a higher origin; then it is only checked. */
 bool opt_set_value(struct opt_set *set, size_t row, const char *text, enum opt_origin origin,
                    struct err *err);
-bool opt_check(const struct opt_row *row, const char *text, struct err *err);

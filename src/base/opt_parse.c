@@ -225,21 +225,34 @@ static bool parse_word(struct parser *p, const char *word, struct err *err)
     return true;
 }
 
-bool opt_parse(struct opt_set *set, int argc, char **argv, int first, struct list *words,
-               struct err *err)
+/* `strict`: what is wrong ends it. */
+static bool parse_all(struct parser *p, bool strict, struct err *err)
 {
-    struct parser p = {.set = set, .argc = argc, .argv = argv, .at = first, .words = words};
     bool ended = false, ok = true;
-    while (ok && p.at < argc) {
-        const char *word = argv[p.at++];
-        if (ended || word[0] != '-' || !word[1] || is_negative_number(set, word))
-            ok = parse_word(&p, word, err);
+    while ((ok || !strict) && p->at < p->argc) {
+        const char *word = p->argv[p->at++];
+        if (ended || word[0] != '-' || !word[1] || is_negative_number(p->set, word))
+            ok = parse_word(p, word, err);
         else if (word[1] != '-')
-            ok = parse_short(&p, word, err);
+            ok = parse_short(p, word, err);
         else if (word[2])
-            ok = parse_long(&p, word, err);
+            ok = parse_long(p, word, err);
         else
             ended = true;
     }
     return ok;
+}
+
+bool opt_parse(struct opt_set *set, int argc, char **argv, int first, struct list *words,
+               struct err *err)
+{
+    struct parser p = {.set = set, .argc = argc, .argv = argv, .at = first, .words = words};
+    return parse_all(&p, true, err);
+}
+
+void opt_look(struct opt_set *set, int argc, char **argv, int first)
+{
+    struct err passed_over;
+    struct parser p = {.set = set, .argc = argc, .argv = argv, .at = first};
+    (void)parse_all(&p, false, &passed_over);
 }

@@ -22,6 +22,7 @@ const struct word_group *word_group_at(size_t i)
     static const struct word_group groups[] = {
         {WORD_API, "api", "fields and hooks of an API script"},
         {WORD_DATASET, "dataset", "fields and hooks of a data set script"},
+        {WORD_OPTION, "option", "fields of one of a script's own options"},
         {WORD_ITEM, "item", "fields of an item of a data set"},
         {WORD_CTX, "ctx", "fields of ctx"},
         {WORD_SEND, "send", "fields of build_request's second result"},

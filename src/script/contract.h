@@ -16,6 +16,7 @@ enum word_kind {
     WORD_CTX,     /* fields of ctx */
     WORD_DELTA,   /* fields of what read_event returns */
     WORD_USAGE,   /* fields of its `usage` */
+    WORD_OPTION,  /* fields of one of a script's own options */
     WORD_MODULE,  /* functions of the bundled modules, "module.name"; without a dot global ones */
     WORD_KINDS
 };
@@ -27,6 +28,7 @@ enum word_type {
     WORD_FLAG,
     WORD_COUNT,   /* a whole number from 0 */
     WORD_SECONDS, /* a number from 0 */
+    WORD_NUMBER,  /* any but NaN */
     WORD_TABLE,
     WORD_TEXT_OR_TABLE,
 };

@@ -178,6 +178,14 @@ static bool nearest_builtin(const char *kind, const char *name, char out[NAME_LI
     return best < 4;
 }
 
+bool source_on_disk(const char *kind, const char *name)
+{
+    char *path = is_path(name) ? NULL : on_disk(kind, name);
+    bool disk = path || is_path(name);
+    free(path);
+    return disk;
+}
+
 bool source_find(struct source *source, const char *kind, const char *option, const char *name,
                  struct err *err)
 {

@@ -313,7 +313,8 @@ bool load_scripts(struct script *script, const struct script_config *config, str
     if (!check_file_used(config, &file, prompt, err))
         return false;
     if ((config->api || !file.api) &&
-        !load_named(script, "apis", "--api", config->api ? config->api : "openai", load_api, err))
+        !load_named(script, "apis", "--api", config->api ? config->api : API_DEFAULT, load_api,
+                    err))
         return false;
     if (!state_run(script, NULL, read_facts, NULL, err))
         return false;
@@ -324,8 +325,8 @@ bool load_scripts(struct script *script, const struct script_config *config, str
     }
     if (config->role == SCRIPT_SCORER || (file.dataset && !config->dataset))
         return true;
-    return load_named(script, "datasets", "--dataset", config->dataset ? config->dataset : "openqa",
-                      load_dataset, err);
+    return load_named(script, "datasets", "--dataset",
+                      config->dataset ? config->dataset : DATASET_DEFAULT, load_dataset, err);
 }
 
 /* ---- require ---- */

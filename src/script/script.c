@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "script/find.h"
 #include "script/state.h"
 
 enum { SETUP_LIMIT = 64 * 1024 * 1024 };
@@ -143,6 +144,60 @@ static bool open_composer(struct script *script, const struct script_config *con
         !run_blocking(script, "setup", run_setup, NULL, err))
         return false;
     return state_run(script, NULL, only_refresh_every, NULL, err) && items_open(script, err);
+}
+
+static void take_options_of(lua_State *lua, const struct script *script, enum slot slot,
+                            struct script_options *out)
+{
+    bool api = slot == SLOT_API;
+    const char *name = api ? script->facts.api_name : script->facts.dataset_name;
+    slot_push(lua, slot);             // -- script
+    lua_getfield(lua, -1, "options"); // -- script options
+    if (!lua_isnil(lua, -1)) {
+        lua_pushfstring(lua, "Options of %s", name); // -- script options group
+        option_rows_take(lua, -2, api ? script->facts.api_where : script->facts.dataset_where,
+                         lua_tostring(lua, -1), script->opts, out);
+        lua_pop(lua, 1); // -- script options
+    }
+    lua_pop(lua, 2); // --
+}
+
+static void take_options(lua_State *lua, struct script *script, void *arg)
+{
+    slot_push(lua, SLOT_API);     // -- api
+    slot_push(lua, SLOT_DATASET); // -- api dataset
+    bool both = lua_rawequal(lua, -1, -2), any = !lua_isnil(lua, -1);
+    lua_pop(lua, 2); // --
+    take_options_of(lua, script, SLOT_API, arg);
+    if (any && !both)
+        take_options_of(lua, script, SLOT_DATASET, arg);
+}
+
+/* The scripts in the binary declare no options, so they need not be asked: a start without scripts
+ * of one's own costs nothing. */
+static bool only_built_in(const struct script_config *config)
+{
+    return !config->file && !source_on_disk("apis", config->api ? config->api : API_DEFAULT) &&
+           !source_on_disk("datasets", config->dataset ? config->dataset : DATASET_DEFAULT);
+}
+
+bool script_options(const struct script_config *config, struct script_options *out, struct err *err)
+{
+    *out = (struct script_options){0};
+    if (only_built_in(config))
+        return true;
+    struct script *script = script_new(config);
+    bool ok = state_open(script, err) && load_scripts(script, config, err) &&
+              state_run(script, NULL, take_options, out, err);
+    script_close(script);
+    return ok;
+}
+
+void script_options_fini(struct script_options *options)
+{
+    free(options->rows);
+    list_fini(&options->texts);
+    *options = (struct script_options){0};
 }
 
 struct script *script_open(const struct script_config *config, struct err *err)

@@ -78,6 +78,22 @@ struct script_facts {
     bool has_setup;
 };
 
+/* Options that scripts declare, as rows like the program's own; whoever has them puts the offsets
+ * in. */
+enum { SCRIPT_OPTIONS_MOST = 64 };
+struct script_options {
+    struct opt_row *rows; /* owned, like the texts they point to */
+    size_t count;
+    struct list texts;
+};
+
+/* Loads and validates the scripts in a state that is closed again, for their options alone: no
+ * hook is called. `config->opts` is the program's own table, with what was given of it; a name that
+ * stands there is an error. Release with script_options_fini in either case. */
+bool script_options(const struct script_config *config, struct script_options *out,
+                    struct err *err) MUST_CHECK;
+void script_options_fini(struct script_options *options);
+
 /* Loads and validates the scripts; in the composer also runs `setup`. Errors name file, line and
  * what would be right. */
 struct script *script_open(const struct script_config *config, struct err *err);

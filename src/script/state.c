@@ -307,6 +307,7 @@ static bool fits(lua_State *lua, const struct script_word *word)
     case WORD_COUNT: return type == LUA_TNUMBER && whole_number(lua_tonumber(lua, -1));
     case WORD_SECONDS:
         return type == LUA_TNUMBER && lua_tonumber(lua, -1) >= 0 && lua_tonumber(lua, -1) <= 1e9;
+    case WORD_NUMBER: return type == LUA_TNUMBER && !isnan(lua_tonumber(lua, -1));
     case WORD_TABLE: return type == LUA_TTABLE;
     case WORD_TEXT_OR_TABLE: return type == LUA_TSTRING || type == LUA_TTABLE;
     }

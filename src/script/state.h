@@ -13,6 +13,10 @@
 #include "script/script.h"
 #include "wire/json.h"
 
+/* The scripts of who names none. */
+#define API_DEFAULT "openai"
+#define DATASET_DEFAULT "openqa"
+
 /* What the bridge keeps alive in Lua's registry, by number. */
 enum slot {
     SLOT_OPTS = 1,   /* the read-only table */
@@ -199,6 +203,13 @@ const char *opts_text(const struct opt_set *set, const char *name);
 const struct list *opts_list(const struct opt_set *set, const char *name);
 bool opts_flag(const struct opt_set *set, const char *name);
 bool opts_integer(const struct opt_set *set, const char *name, int64_t *value);
+
+/* ---- option_rows.c ---- */
+/* Appends the rows that the table at `index`, the field `options` of `where` ("mine.lua"), makes;
+ * throws for what is wrong with them. `own`: the table whose names are taken; `group`: their
+ * heading in the help. For an experiment's options too. */
+void option_rows_take(lua_State *lua, int index, const char *where, const char *group,
+                      const struct opt_set *own, struct script_options *out);
 
 /* ---- template.c ---- */
 /* What stands for %m and %p; NULL data: that mark stays as it is. */

@@ -38,6 +38,7 @@ const char *word_type_name(enum word_type type)
         [WORD_FLAG] = "true or false",
         [WORD_COUNT] = "a whole number from 0",
         [WORD_SECONDS] = "a number of seconds from 0",
+        [WORD_NUMBER] = "a number",
         [WORD_TABLE] = "a table",
         [WORD_TEXT_OR_TABLE] = "a string or a table",
     };
@@ -47,10 +48,15 @@ const char *word_type_name(enum word_type type)
 const char *word_type_short(enum word_type type)
 {
     static const char *const names[] = {
-        [WORD_ANY] = "anything",       [WORD_FUNCTION] = "function",
-        [WORD_TEXT] = "string",        [WORD_FLAG] = "true or false",
-        [WORD_COUNT] = "whole number", [WORD_SECONDS] = "number",
-        [WORD_TABLE] = "table",        [WORD_TEXT_OR_TABLE] = "string or table",
+        [WORD_ANY] = "anything",
+        [WORD_FUNCTION] = "function",
+        [WORD_TEXT] = "string",
+        [WORD_FLAG] = "true or false",
+        [WORD_COUNT] = "whole number",
+        [WORD_SECONDS] = "number",
+        [WORD_NUMBER] = "number",
+        [WORD_TABLE] = "table",
+        [WORD_TEXT_OR_TABLE] = "string or table",
     };
     return names[type];
 }

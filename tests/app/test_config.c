@@ -50,7 +50,7 @@ static bool read_args(struct options *options, const char *const *args, struct e
     for (; args[argc - 1]; argc++)
         argv[argc] = (char *)args[argc - 1];
     err->text[0] = 0;
-    return options_read(options, argc, argv, 1, err);
+    return options_read(options, argc, argv, 1, NULL, err);
 }
 
 static char *shown(const struct options *options, const char *name)
@@ -139,7 +139,8 @@ static const struct {
     {"[]", 0, "c.json: an object {\"option\": value, …} is wanted, not a list"},
     {"{\"url\": \"http://h\"", 0, "c.json: not JSON: line 1"},
     {"{\"url\": \"http://h\"} x", 0, "c.json: not JSON: line 1"},
-    {"{\"a\": tru}", 0, "unknown option 'a'"},
+    {"{\"a\": tru}", 0, "not JSON: line 1"},
+    {"{\"a\": true}", 0, "unknown option 'a'"},
     {"{\"name\": tru}", 0, "not JSON: line 1"},
     {"{\n \"name\": \"x\",\n \"paralel\": 3}", 0,
      "c.json:3: unknown option 'paralel'; did you mean 'parallel'?"},
@@ -277,7 +278,7 @@ static char *dump_of(const char *const *args)
         fail_msg("%s", err.text);
     assert_non_null(options.dump);
     struct secrets *secrets = secrets_new();
-    hidden_add(secrets, &options.spec, NULL);
+    hidden_add(secrets, &options, NULL);
     char *text = secrets_hidden(secrets, options.dump);
     secrets_free(secrets);
     options_fini(&options);

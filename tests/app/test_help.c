@@ -46,7 +46,7 @@ static void test_every_option_is_shown(void **state)
     struct buf text;
     (void)state;
     buf_init(&text, HELP_LIMIT);
-    help_text(about_command("run"), 80, &text);
+    help_text(about_command("run"), NULL, 80, &text);
     char *help = buf_take(&text), *man = written(help_man), name[64];
     for (size_t i = 0; i < run_row_count; i++) {
         snprintf(name, sizeof name, "--%s", run_rows[i].name);
@@ -70,7 +70,7 @@ static void test_help_keeps_its_width(void **state)
     struct buf text;
     (void)state;
     buf_init(&text, HELP_LIMIT);
-    help_text(about_command("mock"), 80, &text);
+    help_text(about_command("mock"), NULL, 80, &text);
     char *help = buf_take(&text);
     for (char *line = strtok(help, "\n"); line; line = strtok(NULL, "\n"))
         if (strlen(line) > 80 && !strstr(line, "  llmbench "))

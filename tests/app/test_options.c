@@ -23,7 +23,7 @@ static int set_up(void **state)
         {"prompts.txt", "one\ntwo\n"},
         {"prompt.txt", "from a file"},
         {"empty.txt", ""},
-        {"own.lua", "return {}\n"},
+        {"own.lua", "return {build_messages = function() end}\n"},
         {"rows.jsonl", "{\"prompt\":\"p\"}\n"},
         {"body.json", "{\"a\": 1.0}"},
         {"ca.pem", "x"},
@@ -64,7 +64,7 @@ static bool read_args(struct options *options, const char *const *args, struct e
     for (; args[argc - 1]; argc++)
         argv[argc] = (char *)args[argc - 1];
     err->text[0] = 0;
-    return options_read(options, argc, argv, 1, err) && checks_files(&options->spec, err);
+    return options_read(options, argc, argv, 1, NULL, err) && checks_files(&options->spec, err);
 }
 
 /* What option NAME shows as after the command line has been read. */

@@ -126,14 +126,15 @@ static void test_hidden(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct secrets *secrets = secrets_new();
-        struct run_spec spec = {.url = (char *)cases[i].url, .api_key = (char *)cases[i].key};
+        struct options options = {
+            .spec = {.url = (char *)cases[i].url, .api_key = (char *)cases[i].key}};
         if (cases[i].header)
-            list_add(&spec.headers, cases[i].header);
-        hidden_add(secrets, &spec, NULL);
+            list_add(&options.spec.headers, cases[i].header);
+        hidden_add(secrets, &options, NULL);
         char *got = secrets_hidden(secrets, cases[i].text);
         CHECK_TEXT(cases[i].text, got, cases[i].want);
         free(got);
-        list_fini(&spec.headers);
+        list_fini(&options.spec.headers);
         secrets_free(secrets);
     }
 }

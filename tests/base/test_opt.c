@@ -372,6 +372,82 @@ static void test_defaults(void **state)
     opt_set_fini(&set);
 }
 
+/* A first look takes what it knows and passes over all else, wherever that stands. */
+static void test_look(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line, *parallel, *model; /* as shown */
+    } cases[] = {
+        {"--tenant acme --parallel 5", "5", ""},
+        {"--tenant=acme word --parallel 5 -m x", "5", "x"},
+        {"-x --parallel 5", "5", ""},
+        {"--flag -c5 --last", "5", ""},
+        {"--rate bananas --parallel 5", "5", ""},
+        {"--parallel bananas -m x", "", "x"},
+        {"--parallel 0 --model", "", ""},
+        {"--tenant -7 -m x", "", "x"},
+        {"-m x -- --parallel 5", "", "x"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct fixture f;
+        begin(&f);
+        char *copy = mem_text(cases[i].line), *argv[MOST_WORDS] = {"program"}, *rest = copy;
+        int argc = 1;
+        for (char *word; argc < MOST_WORDS && (word = strsep(&rest, " "));)
+            argv[argc++] = word;
+        opt_look(&f.set, argc, argv, 1);
+        char *parallel = shown(&f, "parallel"), *model = shown(&f, "model");
+        CHECK_TEXT(cases[i].line, parallel, cases[i].parallel);
+        CHECK_TEXT(cases[i].line, model, cases[i].model);
+        free(parallel);
+        free(model);
+        free(copy);
+        end(&f);
+    }
+}
+
+static void test_required_and_environment(void **state)
+{
+    (void)state;
+    static const struct opt_row own[] = {
+        {.name = "n",
+         .type = &opt_integer,
+         .required = true,
+         .help = "how many",
+         .env = "OPT_TEST_A OPT_TEST_B"},
+    };
+    static const struct {
+        const char *a, *b, *given;
+        bool ok;
+        const char *want; /* the value, or the sentence */
+    } cases[] = {
+        {NULL, NULL, NULL, false, "--n is required: how many"},
+        {"", "", NULL, false, "--n is required: how many"},
+        {"3", "4", NULL, true, "3"},
+        {"", "4", NULL, true, "4"},
+        {"3", NULL, "5", true, "5"},
+        {NULL, "x", NULL, false,
+         "the environment variable OPT_TEST_B: --n 'x': not a whole number"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int64_t value = 0;
+        struct opt_set set;
+        struct err err = {""};
+        char got[40];
+        opt_set_init(&set, own, 1, &value);
+        cases[i].a ? setenv("OPT_TEST_A", cases[i].a, 1) : unsetenv("OPT_TEST_A");
+        cases[i].b ? setenv("OPT_TEST_B", cases[i].b, 1) : unsetenv("OPT_TEST_B");
+        bool ok =
+            (!cases[i].given || opt_assign(&set, "n", cases[i].given, OPT_COMMAND_LINE, &err)) &&
+            opt_environment(&set, &err) && opt_defaults(&set, &err);
+        CHECK_INT("ok", ok, cases[i].ok);
+        snprintf(got, sizeof got, "%lld", (long long)value);
+        CHECK_TEXT("value or sentence", ok ? got : err.text, cases[i].want);
+        opt_set_fini(&set);
+    }
+}
+
 static void test_find(void **state)
 {
     (void)state;
@@ -469,6 +545,8 @@ int main(void)
         cmocka_unit_test(test_lists_start_anew_at_a_higher_origin),
         cmocka_unit_test(test_assign_errors),
         cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_look),
+        cmocka_unit_test(test_required_and_environment),
         cmocka_unit_test(test_find),
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_shown_reads_back),

@@ -55,7 +55,7 @@ static const struct {
     {"empty params_at", "", SCRIPT("api.params_at = ''"), {"'params_at' is \"\""}},
     {"empty end_marker", "", SCRIPT("api.end_marker = ''"), {"'end_marker' is empty"}},
     {"NUL in end_marker", "", SCRIPT("api.end_marker = 'a\\0'"), {"'end_marker' holds a NUL byte"}},
-    {"options", "", SCRIPT("api.options = {}"), {"'options'", "is not supported by this version"}},
+    {"options", "", SCRIPT("api.options = 5"), {"s.lua: 'options' must be a table, not 5"}},
     {"refresh without its time",
      "",
      SCRIPT("function api.refresh() end"),
