@@ -81,6 +81,7 @@ class Pages(Case):
     def test_options_exist(self):
         top = self.llmbench("--help", expect=0).out
         known = set(re.findall(r"(?<![\w-])--?[a-z][a-z0-9-]*", top + self.llmbench("--help=options-md", expect=0).out))
+        known |= {"--" + name for name in re.findall(r'\{ name = "([a-z-]+)"', read("docs/scripting.md"))}
         for page in PAGES:
             text = re.sub(r"\b(cmake|ctest|apt-get|git|python3) [^`\n&]*", "", read(page))
             for option in re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", text):
@@ -280,6 +281,17 @@ class ScriptsOfThePage(Case):
         users = [json.loads(row[0])["user"] for row in rows]
         self.assertRegex(users[0], r"^load-\d+-0$")
         self.assertEqual([user.rpartition("-")[2] for user in users], ["0", "1", "2"])
+
+    def test_the_own_options(self):
+        server = Served(self, lambda said, headers: plain({"choices": [{"message": {"content": "x"}}]}))
+        script = self.script('api.options = {')
+        run = ["-s", script, "--prompt", "x", "--model", "m", "--url", server.url]
+        self.llmbench(*run, "--tenant", "globex", "--patience=2m", "--name", "a", env={"TENANT_KEY": "sk-tenant-key"}, expect=0)
+        self.llmbench(*run, "--name", "b", expect=0)
+        seen = [(headers.get("x-tenant"), headers.get("x-tenant-key"), said["patience_ms"]) for _, headers, said in server.seen]
+        self.assertEqual(seen, [("globex", "sk-tenant-key", 120000), ("acme", None, 30000)])
+        self.assertIn("must be one of: acme globex", self.llmbench(*run, "--tenant", "x", expect=2).err)
+        self.assertIn("Options of script.lua", self.llmbench("--help", "-s", script, expect=0).out)
 
     def test_the_token(self):
         def respond(said, headers):
