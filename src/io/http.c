@@ -49,13 +49,25 @@ static void http_break(struct transfer *transfer, enum outcome fault, char *erro
     http_end(transfer, FINISH_BROKEN, now_ns);
 }
 
+/* When the message was complete: the read that brought its last byte, where that was in this turn.
+ */
+static uint64_t http_complete_ns(const struct transfer *transfer, uint64_t now_ns)
+{
+    const struct http *http = transfer->http;
+    struct seam_read last = seam_last(http->seam, transfer->read_fd);
+    if (last.serial > http->turn_serial)
+        return last.kernel_ns && !last.end ? last.kernel_ns : last.own_ns;
+    bool closed = !last.serial && transfer->read.number > http->turn_serial;
+    return closed ? stamp_ns(&transfer->read) : now_ns;
+}
+
 void http_finished(struct transfer *transfer, CURLcode code, uint64_t now_ns)
 {
     /* Headers without a body are an answer; libcurl calls a lone 101 "nothing". */
     if (transfer->exchange->headers_ns && (code == CURLE_OK || code == CURLE_GOT_NOTHING)) {
         if (transfer->marker_ns)
             transfer->http->held = 0;
-        http_end(transfer, FINISH_COMPLETE, now_ns);
+        http_end(transfer, FINISH_COMPLETE, http_complete_ns(transfer, now_ns));
         return;
     }
     http_break(transfer, http_fault_of(transfer, code), http_fault_text(transfer, code), now_ns);
@@ -204,7 +216,7 @@ static struct transfer *http_take(struct http *http)
 static void http_begin(struct transfer *transfer, struct exchange *exchange)
 {
     transfer->exchange = exchange;
-    transfer->fd = CURL_SOCKET_BAD;
+    transfer->fd = transfer->read_fd = CURL_SOCKET_BAD;
     transfer->marker_ns = 0;
     transfer->read = (struct stamp_read){0};
     transfer->tried = transfer->in_headers = transfer->provisional = transfer->encoded = false;
@@ -242,6 +254,11 @@ uint32_t http_in_flight(const struct http *http)
 uint64_t http_reads(const struct http *http)
 {
     return atomic_load_explicit(&http->reads, memory_order_relaxed);
+}
+
+struct seam_clock http_clock(const struct http *http)
+{
+    return seam_clock(http->seam);
 }
 
 /* ---- the whole ---- */
@@ -286,6 +303,7 @@ struct http *http_new(struct loop *loop, const struct http_config *config, http_
     http->on_end = on_end;
     http->arg = arg;
     http->ended_last = &http->ended;
+    http->seam = seam_new();
     http_keep_config(http, config);
     waits_init(&http->running, ev, config->total_timeout_ns, http_on_total, http_after_expiry,
                http);
@@ -313,6 +331,7 @@ void http_free(struct http *http)
         http_transfer_free(transfer);
     }
     curl_share_cleanup(http->share);
+    seam_free(http->seam);
     curl_slist_free_all(http->resolve);
     free((char *)http->config.cacert);
     free((char *)http->config.user_agent);

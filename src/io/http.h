@@ -31,6 +31,7 @@
 
 #include "base/err.h"
 #include "base/span.h"
+#include "io/seam.h"
 #include "model/exchange.h"
 
 enum { HTTP_SHARD = 256 };
@@ -73,6 +74,8 @@ bool http_more_to_end(const struct http *http);
 uint32_t http_in_flight(const struct http *http);
 uint64_t
 http_reads(const struct http *http); /* of bodies, so far; may be asked from another thread */
+
+struct seam_clock http_clock(const struct http *http); /* what was seen of the system's clock */
 
 /* Before a run: resolves the name and opens (then closes) one connection with TLS, to tell a dead
  * or wrong target in one sentence. Blocks for at most the connect timeout; a SIGINT, SIGTERM or

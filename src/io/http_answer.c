@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -33,11 +34,20 @@ static void http_answer_forget(struct transfer *transfer)
  * request had gone out, it was on a kept connection that turned out to be dead. */
 int http_on_socket(void *arg, curl_socket_t fd, curlsocktype purpose)
 {
-    (void)fd, (void)purpose;
+    (void)purpose;
     struct transfer *transfer = arg;
     if (transfer->exchange->sent_ns)
         http_answer_forget(transfer);
+    seam_socket(transfer->http->seam, fd);
     return CURL_SOCKOPT_OK;
+}
+
+/* CURLOPT_CLOSESOCKETFUNCTION, in place of close. */
+int http_on_close(void *arg, curl_socket_t fd)
+{
+    const struct http *http = arg;
+    seam_closed(http->seam, fd);
+    return close(fd);
 }
 
 int http_on_resolve(void *resolver, void *reserved, void *arg)
@@ -49,10 +59,11 @@ int http_on_resolve(void *resolver, void *reserved, void *arg)
     return 0;
 }
 
-/* CURLOPT_PREREQFUNCTION: the connection is ready, the request goes out when this returns. */
+/* CURLOPT_PREREQFUNCTION: the connection is ready, the request goes out when this returns. Where
+ * the kernel takes nothing of it at once, this moment stands for the sending. */
 int http_on_ready(void *arg, char *remote, char *local, int remote_port, int local_port)
 {
-    uint64_t now = stamp_sent_ns();
+    uint64_t now = clock_now_ns();
     (void)remote, (void)local, (void)remote_port, (void)local_port;
     struct transfer *transfer = arg;
     struct exchange *exchange = transfer->exchange;
@@ -60,7 +71,8 @@ int http_on_ready(void *arg, char *remote, char *local, int remote_port, int loc
         http_answer_forget(transfer);
     exchange->resent += transfer->tried;
     transfer->tried = true;
-    exchange->sent_ns = now;
+    transfer->ready_ns = exchange->sent_ns = now;
+    seam_await_send(transfer->http->seam, &exchange->sent_ns);
     waits_note(&transfer->http->idle, &transfer->idle, now);
     return CURL_PREREQFUNC_OK;
 }
@@ -111,23 +123,34 @@ static void http_answer_status(struct transfer *transfer)
     transfer->exchange->status = transfer->provisional ? 0 : (int)code;
 }
 
-static void http_answer_blank(struct transfer *transfer, uint64_t now_ns)
+static void http_answer_blank(struct transfer *transfer)
 {
     transfer->in_headers = false;
     if (!transfer->provisional)
-        transfer->exchange->headers_ns = now_ns;
+        transfer->exchange->headers_ns = stamp_ns(&transfer->read);
+}
+
+/* Stamps what libcurl hands over. True: it came with a new read. */
+static bool http_answer_stamp(struct transfer *transfer)
+{
+    struct http *http = transfer->http;
+    struct exchange *exchange = transfer->exchange;
+    struct stamp_read *read = &transfer->read;
+    bool fresh = stamp_read(read, seam_last(http->seam, transfer->read_fd), http->turn);
+    if (fresh)
+        waits_note(&http->idle, &transfer->idle, read->own_ns);
+    if (!exchange->first_byte_ns)
+        exchange->first_byte_ns = stamp_ns(read);
+    return fresh;
 }
 
 /* One complete line. Lines after the headers are trailers and of no interest. */
 size_t http_on_header(char *data, size_t size, size_t count, void *arg)
 {
-    uint64_t now = stamp_now_ns();
     struct transfer *transfer = arg;
     struct exchange *exchange = transfer->exchange;
     struct span line = span_of(data, size * count);
-    waits_note(&transfer->http->idle, &transfer->idle, now);
-    if (!exchange->first_byte_ns)
-        exchange->first_byte_ns = now;
+    http_answer_stamp(transfer);
     if (exchange->headers_ns)
         return line.len;
     if (!transfer->in_headers) {
@@ -135,7 +158,7 @@ size_t http_on_header(char *data, size_t size, size_t count, void *arg)
         return line.len;
     }
     if (line.len == 0 || line.data[0] == '\r' || line.data[0] == '\n') {
-        http_answer_blank(transfer, now);
+        http_answer_blank(transfer);
         return line.len;
     }
     if (transfer->provisional)
@@ -175,7 +198,7 @@ static void http_answer_watch(struct transfer *transfer)
         waits_drop(&http->tails, &transfer->tail);
         waits_drop(&http->cuts, &transfer->cut);
     } else if (!transfer->marker_ns) {
-        transfer->marker_ns = transfer->read.own_ns;
+        transfer->marker_ns = stamp_ns(&transfer->read);
         if (http_answer_lingers(http))
             waits_note(&http->tails, &transfer->tail, transfer->read.own_ns);
         else
@@ -191,13 +214,10 @@ size_t http_on_body(char *data, size_t size, size_t count, void *arg)
     struct exchange *exchange = transfer->exchange;
     struct stamp_read *read = &transfer->read;
     size_t len = size * count;
-    if (stamp_read(read, http->turn, data, len, transfer->encoded)) {
+    if (http_answer_stamp(transfer)) {
         uint64_t reads = atomic_load_explicit(&http->reads, memory_order_relaxed);
         atomic_store_explicit(&http->reads, reads + 1, memory_order_relaxed);
-        waits_note(&http->idle, &transfer->idle, read->own_ns);
     }
-    if (!exchange->first_byte_ns)
-        exchange->first_byte_ns = read->own_ns;
     if (!exchange_read(exchange, data, len, read->own_ns, read->kernel_ns))
         return http_answer_refuse(transfer, "body is", exchange->body.limit);
     http_answer_watch(transfer);
@@ -215,8 +235,8 @@ static uint64_t http_answer_phase(struct transfer *transfer, CURLINFO phase)
     if (at <= 0 || sent < at)
         return 0;
     uint64_t before = (uint64_t)(sent - at) * NS_PER_US;
-    uint64_t longest = exchange->sent_ns - exchange->started_ns;
-    return exchange->sent_ns - (before < longest ? before : longest);
+    uint64_t longest = transfer->ready_ns - exchange->started_ns;
+    return transfer->ready_ns - (before < longest ? before : longest);
 }
 
 void http_answer_phases(struct transfer *transfer)

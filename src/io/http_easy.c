@@ -39,6 +39,8 @@ static void easy_wire(CURL *easy, struct transfer *transfer)
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->text);
     curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, http_on_socket);
     curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, http_on_close);
+    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, transfer->http); /* outlives the transfer */
     curl_easy_setopt(easy, CURLOPT_RESOLVER_START_FUNCTION, http_on_resolve);
     curl_easy_setopt(easy, CURLOPT_RESOLVER_START_DATA, transfer);
     curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, http_on_ready);

@@ -46,6 +46,7 @@ struct transfer {
     struct shard *shard;
     CURL *easy;
     curl_socket_t fd;          /* that libcurl watches for it; CURL_SOCKET_BAD = none */
+    curl_socket_t read_fd;     /* that it watched last, also when it no longer does */
     struct exchange *exchange; /* the caller's again after on_end; NULL = resting */
     struct transfer *next;     /* in the pool, or among the ended */
 
@@ -61,10 +62,11 @@ struct transfer {
     uint64_t marker_ns;
 
     struct stamp_read read;
-    bool tried;       /* the request has gone out, be it on a connection that died */
-    bool in_headers;  /* the status line has come */
-    bool provisional; /* these headers are those of a 1xx */
-    bool encoded;     /* the body is compressed */
+    uint64_t ready_ns; /* the connection was ready for the request */
+    bool tried;        /* the request has gone out, be it on a connection that died */
+    bool in_headers;   /* the status line has come */
+    bool provisional;  /* these headers are those of a 1xx */
+    bool encoded;      /* the body is compressed */
 
     enum outcome fault;         /* ours, when a callback of ours made libcurl stop */
     char error[256];            /* the sentence for it */
@@ -90,7 +92,9 @@ struct http {
     struct transfer *ended, **ended_last; /* first in, first out */
     ev_prepare deliver;                   /* never started, only fed: brings on_end soon */
     uint32_t in_flight;
-    uint64_t turn; /* calls into libcurl so far */
+    struct seam *seam;
+    uint64_t turn;        /* calls into libcurl so far */
+    uint64_t turn_serial; /* the seam's last read when this turn began */
     atomic_uint_fast64_t reads;
 
     struct waits running; /* every running transfer, for the total timeout */
@@ -128,6 +132,7 @@ long http_timeout_ms(uint64_t ns);
 
 /* http_answer.c */
 int http_on_socket(void *arg, curl_socket_t fd, curlsocktype purpose);
+int http_on_close(void *arg, curl_socket_t fd);
 int http_on_resolve(void *resolver, void *reserved, void *arg);
 int http_on_ready(void *arg, char *remote, char *local, int remote_port, int local_port);
 size_t http_on_header(char *line, size_t size, size_t count, void *arg);

@@ -26,8 +26,12 @@ static void shard_collect(struct shard *shard)
 static void shard_drive(struct shard *shard, curl_socket_t fd, int bits)
 {
     int running;
-    shard->http->turn++;
+    struct http *http = shard->http;
+    http->turn++;
+    http->turn_serial = seam_last(http->seam, CURL_SOCKET_BAD).serial;
+    seam_enter(http->seam);
     curl_multi_socket_action(shard->multi, fd, bits, &running);
+    seam_leave();
     shard_collect(shard);
 }
 
@@ -111,7 +115,7 @@ static void shard_note_socket(CURL *easy, curl_socket_t fd, int what)
     if (!transfer)
         return;
     if (what != CURL_POLL_REMOVE)
-        transfer->fd = fd;
+        transfer->fd = transfer->read_fd = fd;
     else if (transfer->fd == fd)
         transfer->fd = CURL_SOCKET_BAD;
 }

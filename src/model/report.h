@@ -49,6 +49,8 @@ struct trust {
     double schedule_lag_p50, schedule_lag_p99, schedule_lag_max;
     double receive_delay_p50, receive_delay_p99, receive_delay_max;
     uint64_t reads_kernel, reads_user; /* by the source of their stamp */
+    uint64_t clock_steps;              /* times the system's clock was set during the run … */
+    double clock_step_s;               /* … and by how much at most, forwards or back */
     double worker_cpu_share;           /* of one core, the busiest worker, over the window */
     double process_cpu_s;
     uint64_t starved;         /* starts that waited because no request was ready */

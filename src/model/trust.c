@@ -40,6 +40,8 @@ static const struct row rows[] = {
     PART("receive_delay", receive_delay_max, "max"),
     FIGURE(reads_kernel),
     FIGURE(reads_user),
+    FIGURE(clock_steps),
+    FIGURE(clock_step_s),
     FIGURE(worker_cpu_share),
     FIGURE(process_cpu_s),
     FIGURE(starved),

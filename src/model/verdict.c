@@ -8,6 +8,8 @@
 /* From these figures on the client, not the server, may be what was measured. */
 #define LAG_LIMIT_S 0.005
 #define LAG_SHARE_OF_ITL 0.1
+#define USER_LIMIT 0.01      /* share of reads without the kernel's stamp */
+#define COALESCED_LIMIT 0.01 /* share of the gaps between tokens */
 #define CPU_LIMIT 0.9
 #define STARVED_LIMIT 0.01
 #define CONCURRENCY_LIMIT 0.95
@@ -57,8 +59,32 @@ static void no_success(const struct facts *facts, struct verdict *out)
         doubt(out, "no request succeeded, so nothing was measured");
 }
 
+/* Whether nearly every read has the kernel's stamp: then a late loop makes no time longer. */
+static bool by_kernel(const struct trust *trust)
+{
+    double kernel = (double)trust->reads_kernel, user = (double)trust->reads_user;
+    return kernel > 0 && user <= USER_LIMIT * (kernel + user);
+}
+
+/* Only events that came together while we were late have uncertain times; that a server sends
+ * several at once is no fault of the client. */
+static void behind(const struct facts *facts, struct verdict *out)
+{
+    const struct summary *whole = facts->whole;
+    double delay = facts->trust->receive_delay_p99;
+    double share = whole->gaps ? (double)whole->coalesced_gaps / (double)whole->gaps : 0;
+    if (!by_kernel(facts->trust) || !(delay > LAG_LIMIT_S) || share <= COALESCED_LIMIT)
+        return;
+    doubt(out,
+          "client-bound: reads came up to %.2f ms after the kernel had the bytes (p99), and %.1f "
+          "%% of the gaps between tokens touch events that were read together",
+          delay * 1e3, share * 100);
+}
+
 static void loop_lag(const struct facts *facts, struct verdict *out)
 {
+    if (by_kernel(facts->trust))
+        return;
     double lag = facts->trust->loop_lag_p99;
     const struct summary_metric *itl = &facts->whole->metric[METRIC_ITL];
     double gap = itl->present ? itl->value[STAT_P50] : 0;
@@ -277,6 +303,17 @@ static void bodies_left_out(const struct facts *facts, struct verdict *out)
                count, plural(count));
 }
 
+static void clock_steps(const struct facts *facts, struct verdict *out)
+{
+    uint64_t count = facts->trust->clock_steps;
+    if (count)
+        remark(out,
+               "the system's clock was set %" PRIu64
+               " time%s during the run, by up to %.3g s; the kernel's stamps "
+               "around that moment were left out",
+               count, plural(count), facts->trust->clock_step_s);
+}
+
 static void warnings(const struct facts *facts, struct verdict *out)
 {
     uint64_t count = facts->trust->warnings;
@@ -285,12 +322,12 @@ static void warnings(const struct facts *facts, struct verdict *out)
 }
 
 static void (*const checks[])(const struct facts *facts, struct verdict *out) = {
-    no_success,      loop_lag,      worker_cpu,        late_starts,
-    starved,         held,          concurrency,       impossible_times,
-    beyond_range,    mixed_sources, tokens_are_events, tokens_unknown,
-    token_errors,    resent,        malformed_rows,    data_cycles,
-    bodies_left_out, warnings,      missing,           sinks_broken,
-    paused,          own_failed,
+    no_success,       loop_lag,        behind,        worker_cpu,
+    late_starts,      starved,         held,          concurrency,
+    impossible_times, beyond_range,    mixed_sources, tokens_are_events,
+    tokens_unknown,   token_errors,    resent,        malformed_rows,
+    data_cycles,      bodies_left_out, clock_steps,   warnings,
+    missing,          sinks_broken,    paused,        own_failed,
 };
 
 #define CHECKS (sizeof checks / sizeof *checks)

@@ -136,6 +136,7 @@ static void add_troubles(struct table *table, const struct page *page)
     } rows[] = {
         {"Data started again", trust->data_cycles, "times over its end"},
         {"Malformed data rows", trust->malformed_rows, "passed over"},
+        {"Steps of the system's clock", trust->clock_steps, "kernel stamps around them left out"},
         {"Starts held back", trust->held, "scorers or database behind"},
         {"Bodies not stored", trust->bodies_left_out, "scorers or database behind"},
         {"Requests not made", trust->missing, "the data gave no more"},

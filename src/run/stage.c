@@ -234,6 +234,10 @@ static void trust_workers(struct stage *stage, double window_s, struct trust *tr
         trust->starved += facts.starved;
         trust->starved_s += clock_seconds(facts.starved_ns);
         trust->held += facts.held;
+        /* every worker sees the same steps */
+        if (facts.clock.steps > trust->clock_steps)
+            trust->clock_steps = facts.clock.steps;
+        trust->clock_step_s = fmax(trust->clock_step_s, clock_seconds(facts.clock.largest_ns));
         trust->paused += facts.paused;
     }
 }

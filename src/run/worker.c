@@ -433,6 +433,7 @@ void *worker_run(void *arg)
     loop_run(worker->loop);
     worker->facts.cpu_ns = clock_thread_cpu_ns() - worker->cpu_at_start_ns;
     worker->facts.loop_lag = loop_lag(worker->loop);
+    worker->facts.clock = http_clock(worker->http);
     if (atomic_fetch_sub(&worker->line->workers_left, 1) == 1)
         queue_close(worker->line->finished);
     return NULL;

@@ -16,6 +16,7 @@ struct worker_facts {
     uint64_t cpu_ns;              /* of its thread, from the release on */
     uint64_t starved, starved_ns; /* starts that waited because no request was ready */
     uint64_t paused;              /* slots that paused after a failed connection */
+    struct seam_clock clock;      /* steps of the system's clock */
     uint64_t held;                /* starts held back because the stations behind were full */
 };
 

@@ -123,10 +123,11 @@ static void check_times(const char *name, const struct exchange *got)
     uint64_t end = 0, at = got->headers_ns;
     for (size_t i = 0; i < got->mark_count; i++) {
         const struct mark *mark = &got->marks[i];
-        if (mark->end <= end || mark->own_ns < at || mark->own_ns > got->end_ns)
+        uint64_t time = mark_time_ns(mark);
+        if (mark->end <= end || time < at || time > got->end_ns || time > mark->own_ns)
             fail_msg("%s: mark %zu is not behind the one before", name, i);
         end = mark->end;
-        at = mark->own_ns;
+        at = time;
     }
     CHECK_INT(name, end, got->body.len);
 }

@@ -122,6 +122,9 @@ static void check_trust(const struct trust *want, const char *url)
         }
         CHECK_INT(want->name, got->reused, i);
         CHECK_INT(want->name, got->tls_done_ns != 0, !i);
+        const struct mark *last = &got->marks[got->mark_count - 1];
+        if (!last->kernel_ns || last->kernel_ns > last->own_ns || last->kernel_ns < got->sent_ns)
+            fail_msg("%s: the kernel's stamp is missing or out of order", want->name);
         if (i == 0 && (got->connected_ns < got->started_ns ||
                        got->tls_done_ns <= got->connected_ns || got->sent_ns < got->tls_done_ns))
             fail_msg("%s: the phases are out of order", want->name);

@@ -4,7 +4,6 @@
 #include "base/clock.h"
 #include "check.h"
 #include "io/loop.h"
-#include "io/stamp.h"
 #include "io/waits.h"
 
 struct thing {
@@ -150,38 +149,6 @@ static void endless_span(void **state)
     loop_free(watch.loop);
 }
 
-static const struct piece {
-    const char *name;
-    uint64_t turn;
-    size_t at, len;
-    bool decoded, fresh;
-} PIECES[] = {
-    {"the first", 1, 10, 5, false, true},
-    {"behind it", 1, 22, 5, false, false},
-    {"right behind it", 1, 27, 1, false, false},
-    {"again from the start", 1, 0, 5, false, true},
-    {"another turn", 2, 50, 5, false, true},
-    {"too far to be the same buffer", 2, 55 + STAMP_BUFFER, 5, false, true},
-    {"unpacked, another turn", 3, 90, 5, true, true},
-    {"unpacked, same turn", 3, 0, 5, true, false},
-};
-
-static void pieces_of_reads(void **state)
-{
-    (void)state;
-    static const char buffer[3 * STAMP_BUFFER];
-    struct stamp_read read = {0};
-    for (size_t i = 0; i < sizeof PIECES / sizeof *PIECES; i++) {
-        const struct piece *piece = &PIECES[i];
-        uint64_t before = read.own_ns, from = clock_now_ns();
-        bool fresh = stamp_read(&read, piece->turn, buffer + piece->at, piece->len, piece->decoded);
-        CHECK_INT(piece->name, fresh, piece->fresh);
-        if (fresh ? read.own_ns < from : read.own_ns != before)
-            fail_msg("%s: wrong stamp", piece->name);
-        CHECK_INT(piece->name, read.kernel_ns, 0);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -190,7 +157,6 @@ int main(void)
         cmocka_unit_test(activity_of_the_same_turn_comes_first),
         cmocka_unit_test(without_a_span_nothing_expires),
         cmocka_unit_test(endless_span),
-        cmocka_unit_test(pieces_of_reads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -45,6 +45,41 @@ static void lag_without_itl(struct run_facts_made *run)
     run->whole.metric[METRIC_ITL].present = false;
 }
 
+/* Every read with the kernel's stamp, the loop late, and a share of the gaps uncertain. */
+static void late_but_stamped(struct run_facts_made *run)
+{
+    run->trust.loop_lag_p99 = run->trust.receive_delay_p99 = 0.0062;
+    run->trust.reads_kernel = 9901;
+    run->trust.reads_user = 99;
+    run->whole.gaps = 1000;
+    run->whole.coalesced_gaps = 10;
+}
+
+static void late_and_together(struct run_facts_made *run)
+{
+    late_but_stamped(run);
+    run->whole.coalesced_gaps = 11;
+}
+
+static void together_but_in_time(struct run_facts_made *run)
+{
+    late_but_stamped(run);
+    run->whole.coalesced_gaps = 1000;
+    run->trust.receive_delay_p99 = 0.0049;
+}
+
+static void late_and_unstamped(struct run_facts_made *run)
+{
+    late_but_stamped(run);
+    run->trust.reads_user = 101;
+}
+
+static void clock_set(struct run_facts_made *run)
+{
+    run->trust.clock_steps = 2;
+    run->trust.clock_step_s = 3.5;
+}
+
 static void not_measured(struct run_facts_made *run)
 {
     run->trust.loop_lag_p99 = run->trust.worker_cpu_share = run->trust.starved_s = (double)NAN;
@@ -198,6 +233,13 @@ static void test_each_reason(void **state)
         {"lag past a tenth", lag_past_a_tenth, "client-bound: the event loop", "2.100 ms", false},
         {"lag just below", lag_just_below, NULL, NULL, false},
         {"lag without itl", lag_without_itl, NULL, NULL, false},
+        {"late but stamped", late_but_stamped, NULL, NULL, false},
+        {"late and together", late_and_together, "client-bound: reads came up to 6.20 ms", "1.1 %",
+         false},
+        {"together but in time", together_but_in_time, NULL, NULL, false},
+        {"late and unstamped", late_and_unstamped, "client-bound: the event loop", "6.20 ms",
+         false},
+        {"clock set", clock_set, "the system's clock was set 2 times", "3.5 s", true},
         {"not measured", not_measured, NULL, NULL, false},
         {"busy worker", busy_worker, "client-bound: the busiest worker", "97 %", false},
         {"starved long", starved_long, "client-bound: 11 of 1000 starts", "11 s", false},
@@ -268,11 +310,13 @@ static void test_everything_wrong(void **state)
         .data_cycles = UINT64_MAX,
         .malformed_rows = UINT64_MAX,
         .warnings = UINT64_MAX,
+        .clock_steps = UINT64_MAX,
+        .clock_step_s = 1e9,
     };
     struct verdict verdict;
     verdict_of(&run.whole, &run.steady, &run.trust, &verdict);
     CHECK_INT("sound", verdict.sound, false);
-    CHECK_INT("sentences", verdict.count, 18);
+    CHECK_INT("sentences", verdict.count, 19);
     for (size_t i = 0; i < verdict.count; i++) {
         CHECK_INT(verdict.reason[i], verdict.remark[i], i >= 8);
         if (strlen(verdict.reason[i]) >= sizeof verdict.reason[i] - 1)

@@ -1,0 +1,182 @@
+#include "io/seam.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "io/stamp.h"
+
+/* What is known of one socket. */
+struct seam_socket {
+    bool open;
+    struct seam_read last;
+};
+
+struct seam {
+    struct seam_socket *sockets; /* by descriptor */
+    size_t socket_count;
+    struct seam_read last; /* of any of them */
+    uint64_t *sent_ns;     /* where the next send is noted; NULL = nowhere */
+    struct stamp_clock clock;
+};
+
+/* The C library's interface has no place for a context, so the seam in use is known by thread. */
+static _Thread_local struct seam *here;
+
+/* ---- the functions that libcurl calls ---- */
+
+static void seam_read_clocks(struct stamp_clock *clock)
+{
+    uint64_t before_ns = clock_now_ns(), wall_ns = clock_wall_ns();
+    stamp_clock_sample(clock, before_ns, wall_ns, clock_now_ns());
+}
+
+/* The kernel's stamp among the control messages, by the wall clock; 0 = none. */
+static uint64_t seam_wall_ns(struct msghdr *message)
+{
+    for (struct cmsghdr *part = CMSG_FIRSTHDR(message); part; part = CMSG_NXTHDR(message, part)) {
+        if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_TIMESTAMPNS)
+            continue;
+        struct timespec at;
+        memcpy(&at, CMSG_DATA(part), sizeof at);
+        return (uint64_t)at.tv_sec * NS_PER_S + (uint64_t)at.tv_nsec;
+    }
+    return 0;
+}
+
+static void seam_note_read(struct seam *seam, struct seam_socket *sock, struct msghdr *message,
+                           bool end)
+{
+    uint64_t own_ns = clock_now_ns(), wall_ns = seam_wall_ns(message), kernel_ns = 0;
+    if (wall_ns) {
+        if (stamp_clock_due(&seam->clock, wall_ns, own_ns))
+            seam_read_clocks(&seam->clock);
+        kernel_ns = stamp_clock_convert(&seam->clock, wall_ns, own_ns);
+    }
+    sock->last = (struct seam_read){
+        .serial = seam->last.serial + 1, .own_ns = own_ns, .kernel_ns = kernel_ns, .end = end};
+    seam->last = sock->last;
+}
+
+static struct seam_socket *seam_find(struct seam *seam, int fd)
+{
+    bool known = seam && fd >= 0 && (size_t)fd < seam->socket_count && seam->sockets[fd].open;
+    return known ? &seam->sockets[fd] : NULL;
+}
+
+ssize_t recv(int fd, void *data, size_t len, int flags)
+{
+    struct seam_socket *sock = seam_find(here, fd);
+    if (!sock || flags & MSG_PEEK)
+        return recvfrom(fd, data, len, flags, NULL, NULL);
+    struct iovec place = {.iov_base = data, .iov_len = len};
+    union {
+        char space[CMSG_SPACE(sizeof(struct timespec))];
+        struct cmsghdr aligned;
+    } control;
+    struct msghdr message = {
+        .msg_iov = &place,
+        .msg_iovlen = 1,
+        .msg_control = &control,
+        .msg_controllen = sizeof control,
+    };
+    ssize_t got = recvmsg(fd, &message, flags);
+    if (got >= 0)
+        seam_note_read(here, sock, &message, got == 0);
+    return got;
+}
+
+ssize_t send(int fd, const void *data, size_t len, int flags)
+{
+    struct seam *seam = here;
+    if (!seam || !seam->sent_ns)
+        return sendto(fd, data, len, flags, NULL, 0);
+    uint64_t now = clock_now_ns();
+    ssize_t taken = sendto(fd, data, len, flags, NULL, 0);
+    if (taken > 0) {
+        *seam->sent_ns = now;
+        seam->sent_ns = NULL;
+    }
+    return taken;
+}
+
+/* ---- what the house calls ---- */
+
+struct seam *seam_new(void)
+{
+    struct seam *seam = MEM_NEW(struct seam);
+    seam_read_clocks(&seam->clock);
+    return seam;
+}
+
+void seam_free(struct seam *seam)
+{
+    if (!seam)
+        return;
+    free(seam->sockets);
+    free(seam);
+}
+
+void seam_enter(struct seam *seam)
+{
+    here = seam;
+}
+
+void seam_leave(void)
+{
+    if (here)
+        here->sent_ns = NULL;
+    here = NULL;
+}
+
+static void seam_make_room(struct seam *seam, size_t fd)
+{
+    if (fd < seam->socket_count)
+        return;
+    size_t count = seam->socket_count ? seam->socket_count : 64;
+    while (count <= fd)
+        count *= 2;
+    seam->sockets = mem_resize(seam->sockets, count, sizeof *seam->sockets);
+    memset(seam->sockets + seam->socket_count, 0,
+           (count - seam->socket_count) * sizeof *seam->sockets);
+    seam->socket_count = count;
+}
+
+void seam_socket(struct seam *seam, int fd)
+{
+    int on = 1;
+    if (fd < 0)
+        return;
+    seam_make_room(seam, (size_t)fd);
+    seam->sockets[fd] = (struct seam_socket){.open = true};
+    /* Where the kernel will not, reads come without its stamp and are counted as such. */
+    (void)setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
+}
+
+void seam_closed(struct seam *seam, int fd)
+{
+    struct seam_socket *sock = seam_find(seam, fd);
+    if (sock)
+        *sock = (struct seam_socket){0};
+}
+
+void seam_await_send(struct seam *seam, uint64_t *sent_ns)
+{
+    seam->sent_ns = sent_ns;
+}
+
+struct seam_read seam_last(const struct seam *seam, int fd)
+{
+    if (fd < 0)
+        return seam->last;
+    return (size_t)fd < seam->socket_count ? seam->sockets[fd].last : (struct seam_read){0};
+}
+
+struct seam_clock seam_clock(const struct seam *seam)
+{
+    return seam->clock.said;
+}
