@@ -1,10 +1,17 @@
 -- One object a line: {"messages":[…]}, {"prompt":…}, or {"body":{…}}, a whole request body that
--- is sent byte for byte. "max_tokens" and "model" beside messages and prompts go into the body.
+-- is sent byte for byte. "max_tokens" and "model" beside messages and prompts go into the body;
+-- "at" beside any of them is when --arrival trace sends it.
 local dataset = require("dataset")
 local json = require("json")
 
--- Fields that would change how a request is sent and when; rows have no say in that.
+-- Fields that would change how a request is sent; rows have no say in that.
 local unused = { at = true, delay = true, headers = true, session = true }
+
+-- The times of a trace; what is none has another meaning in this file.
+local function time_of(row)
+    local at = row.at
+    return type(at) == "number" and at >= 0 and at <= 1e9 and at or nil
+end
 
 local function is_count(value)
     return type(value) == "number" and value >= 1 and value <= 1e9 and value % 1 == 0
@@ -29,9 +36,9 @@ local function item_of(row, rows)
         return nil, "it is no object"
     end
     if type(row.body) == "string" then
-        return { body = row.body }
+        return { body = row.body, at = time_of(row) }
     elseif type(row.body) == "table" then
-        return { body = json.field(dataset.text(rows), "body") }
+        return { body = json.field(dataset.text(rows), "body"), at = time_of(row) }
     elseif row.body ~= nil then
         return nil, "'body' is neither an object nor a text"
     end
@@ -42,9 +49,11 @@ local function item_of(row, rows)
     if fault then
         return nil, fault
     end
-    local item = {}
+    local item = { at = time_of(row) }
     for name, value in pairs(row) do
-        item[name] = not unused[name] and value or nil
+        if not unused[name] then
+            item[name] = value
+        end
     end
     return item
 end

@@ -11,6 +11,7 @@
 #include "app/body_checks.h"
 #include "app/paths.h"
 #include "base/mem.h"
+#include "model/plan.h"
 #include "script/script.h"
 
 enum { PROMPT_FILE_LIMIT = 64 << 20 };
@@ -221,6 +222,26 @@ static bool check_json(const char *path, struct err *err)
     return ok;
 }
 
+static bool check_trace(const struct run_spec *spec, struct err *err)
+{
+    if (!plan_is_trace(spec))
+        return !(spec->trace_speed > 0) ||
+               err_set(err, "--trace-speed %g needs --arrival trace, whose times it divides",
+                       spec->trace_speed);
+    if (spec->rate.count)
+        return err_set(err,
+                       "--arrival trace takes its times from the data; --rate %g would plan "
+                       "others: leave it out (--trace-speed changes the pace)",
+                       spec->rate.items[0]);
+    if (spec->spawn_rate > 0)
+        return err_set(err, "--spawn-rate adds users to a closed loop; with --arrival trace there "
+                            "are no users to add");
+    if (spec->prompt)
+        return err_set(err, "--arrival trace needs a data set whose items have 'at'; --prompt has "
+                            "none");
+    return true;
+}
+
 static bool check_load(const struct run_spec *spec, struct err *err)
 {
     if (spec->max_response_bytes == 0)
@@ -242,7 +263,7 @@ static bool check_load(const struct run_spec *spec, struct err *err)
     if (spec->runtime_ns && spec->duration_ns)
         return err_set(err, "--runtime ends with the data, --duration starts it again; give one of "
                             "them");
-    return true;
+    return check_trace(spec, err);
 }
 
 bool checks_dataset(struct opt_set *set, struct run_spec *spec, struct err *err)

@@ -1,6 +1,16 @@
 #include "app/scripts.h"
 
+#include "model/plan.h"
+
 enum { BODY_LIMIT = 64 << 20 }; /* bytes of one composed request body */
+
+/* Of the stages; a warm-up before a trace is a closed loop. */
+static enum script_pace pace_of(const struct run_spec *spec)
+{
+    if (plan_is_trace(spec))
+        return SCRIPT_TRACE;
+    return spec->rate.count ? SCRIPT_OPEN : SCRIPT_CLOSED;
+}
 
 struct script_config scripts_config(const struct options *options, const struct data_source *data,
                                     const struct script_services *services,
@@ -8,6 +18,7 @@ struct script_config scripts_config(const struct options *options, const struct 
 {
     const struct run_spec *spec = &options->spec;
     return (struct script_config){
+        .pace = pace_of(spec),
         .file = spec->script,
         .api = spec->api,
         .dataset = spec->dataset,

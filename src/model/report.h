@@ -63,8 +63,8 @@ struct trust {
     uint64_t paused;       /* slots that paused after a connection could not be made */
     uint64_t sinks_broken; /* database and the like that failed during the run and are incomplete */
     double asked_concurrency, achieved_concurrency; /* asked: 0 in an open loop */
-    double asked_rate, achieved_rate;               /* open loop; asked: 0 = none, or all at once */
-    uint64_t warnings;                              /* in the log */
+    double asked_rate, achieved_rate; /* open loop; asked: 0 = none: all at once, or a trace */
+    uint64_t warnings;                /* in the log */
 };
 
 /* One of its figures by name; NAN = not known. */

@@ -46,7 +46,8 @@ struct run_spec {
     uint64_t grace_ns;
     struct numbers parallel; /* one a stage; none = not given */
     struct numbers rate; /* arrivals a second, one a stage, -1 = all at once; none = closed loop */
-    char *arrival;       /* "poisson" or "constant" */
+    char *arrival;       /* "poisson", "constant", or "trace": by the items' `at`, without a rate */
+    double trace_speed;  /* the times of a trace are divided by it; 0 = not given */
     double spawn_rate;   /* slots a second; 0 = all at once */
     uint64_t runtime_ns; /* ends at the end of the data or of this time; 0 = not given */
     int64_t warmup_num;

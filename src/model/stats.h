@@ -60,7 +60,7 @@ struct stage_facts {
     uint32_t max_in_flight;
     uint32_t asked_concurrency; /* 0 in an open loop */
     bool open;                  /* arrivals by plan */
-    double asked_rate;          /* open loop; 0 = all at once */
+    double asked_rate;          /* open loop; 0 = all at once, or a trace */
     uint64_t started;
     uint64_t delayed; /* requests with think time, which lowers the concurrency on purpose */
 };

@@ -81,6 +81,9 @@ static void add_open_load(struct table *table, const struct report *report)
         table_addf(table, "%s achieved of %s asked",
                    page_number(achieved, trust->achieved_rate, 2, CELL),
                    page_number(asked, trust->asked_rate, 2, CELL));
+    else if (report->plan.arrival == ARRIVAL_TRACE)
+        table_addf(table, "%s achieved, at the times of the data",
+                   page_number(achieved, trust->achieved_rate, 2, CELL));
     else
         table_add(table, "all at once");
     table_add(table, "Concurrency");

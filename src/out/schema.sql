@@ -34,7 +34,7 @@ CREATE TABLE stage (
     kind              TEXT NOT NULL,       -- closed: so many requests in flight; open: arrivals by plan
     warmup            INTEGER NOT NULL,    -- 1: not summarised
     asked_concurrency INTEGER,             -- requests in flight that were asked for, or allowed at most
-    asked_rate        REAL,                -- arrivals a second; NULL: closed loop, or all at once
+    asked_rate        REAL,                -- arrivals a second; NULL: closed loop, all at once, or a trace
     max_in_flight     INTEGER,             -- the most there were
     window_start_ns   INTEGER,             -- the first `started`
     window_end_ns     INTEGER,             -- starting stopped, or the last `end` of a run by count

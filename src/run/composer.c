@@ -42,6 +42,14 @@ static void kept_drop(struct composer *composer)
     composer->kept_count = composer->kept_at = 0;
 }
 
+uint64_t composer_kept_due(const struct composer *composer, uint64_t offset_ns)
+{
+    uint64_t due = 0;
+    for (size_t i = composer->kept_at; i < composer->kept_count; i++)
+        due += composer->kept[i]->due_offset_ns < offset_ns;
+    return due;
+}
+
 void composer_fini(struct composer *composer)
 {
     kept_drop(composer);
@@ -88,26 +96,42 @@ static bool composer_rewind(struct composer *composer)
     return script_rewind(composer->script, &err) || composer_fail(composer, &err);
 }
 
+/* Another pass over a trace. Without a number only its own time could bring it to an end. */
+static bool trace_goes_on(struct composer *composer, struct plan_walk *walk)
+{
+    const struct plan *plan = composer->line->plan;
+    struct err err;
+    if (plan->arrival != ARRIVAL_TRACE || plan_walk_again(walk) || plan->number)
+        return true;
+    err_set(&err, "the trace takes no time (each 'at' is 0), so repeating it never fills "
+                  "--duration; give --number");
+    return composer_fail(composer, &err);
+}
+
 /* The data is at its end: true when it starts again. A round without a single prompt ends it for
  * good. */
-static bool composer_cycle(struct composer *composer, uint64_t *at_last_cycle)
+static bool composer_cycle(struct composer *composer, struct plan_walk *walk,
+                           uint64_t *at_last_cycle)
 {
     bool untouched = composer->composed == 0; /* the stage before took the last prompt */
     composer->data_ended = true;
     if (composer->composed == *at_last_cycle || !(composer->line->plan->cycles || untouched))
         return false;
     *at_last_cycle = composer->composed;
+    if (!trace_goes_on(composer, walk))
+        return false;
     if (!composer->line->plan->one_prompt)
         atomic_fetch_add(&composer->line->data_cycles, 1);
     return composer_rewind(composer);
 }
 
 /* A stage goes on in the data where the last ended, unless it is to be once over the data or over
- * the same prompts. */
+ * the same prompts, or the data says when it begins. */
 static bool composer_begin(struct composer *composer)
 {
     const struct plan *plan = composer->line->plan;
-    bool anew = plan->same_prompts || !plan->cycles, begun = composer->begun;
+    bool trace = plan->arrival == ARRIVAL_TRACE;
+    bool anew = plan->same_prompts || !plan->cycles || trace, begun = composer->begun;
     struct err err;
     composer->begun = true;
     kept_settle(composer);
@@ -120,51 +144,80 @@ static bool composer_begin(struct composer *composer)
     return composer_rewind(composer);
 }
 
+/* Of a trace: reads when the next request is due, and waits until it is time to compose it. */
+static enum script_step composer_await(struct composer *composer, struct plan_walk *walk,
+                                       struct err *err)
+{
+    struct line *line = composer->line;
+    uint64_t at_ns;
+    enum script_step step = script_peek(composer->script, &at_ns, err);
+    if (step != SCRIPT_STEP_OK)
+        return step;
+    if (!plan_walk_trace(walk, at_ns, err))
+        return SCRIPT_STEP_FAILED;
+    composer->known_ns = walk->due_ns;
+    if (walk->due_ns <= plan_early_ns())
+        return step;
+    line_release(line); /* what is due before it is ready */
+    queue_wait_items(line->ready, SIZE_MAX,
+                     atomic_load(&line->start_ns) + walk->due_ns - plan_early_ns());
+    return step;
+}
+
 /* The next request: one that was kept, else a new one. */
-static enum script_step composer_next(struct composer *composer, struct request **request,
-                                      struct err *err)
+static enum script_step composer_next(struct composer *composer, struct plan_walk *walk,
+                                      struct request **request, struct err *err)
 {
     if (composer->kept_at < composer->kept_count) {
         *request = composer->kept[composer->kept_at++];
         return SCRIPT_STEP_OK;
     }
+    enum script_step step = SCRIPT_STEP_OK;
+    if (walk->plan->arrival == ARRIVAL_TRACE)
+        step = composer_await(composer, walk, err);
+    if (step != SCRIPT_STEP_OK)
+        return step;
     script_refresh(composer->script);
-    enum script_step step =
-        script_next(composer->script, composer->next_index, composer->stage, request, err);
+    step = script_next(composer->script, composer->next_index, composer->stage, request, err);
     composer->next_index += step == SCRIPT_STEP_OK;
     return step;
 }
 
-static void composer_walk(struct composer *composer)
+/* True: there is nothing more to start, by number or by the end of the data. */
+static bool composer_walk(struct composer *composer)
 {
     const struct plan *plan = composer->line->plan;
     uint64_t at_last_cycle = UINT64_MAX;
     struct plan_walk walk;
     plan_walk_begin(&walk, plan);
     if (!composer_begin(composer))
-        return;
-    while (!line_stopped(composer->line) && (!plan->number || composer->composed < plan->number)) {
+        return false;
+    while (!plan->number || composer->composed < plan->number) {
+        if (line_stopped(composer->line))
+            return false;
         struct request *request = NULL;
         struct err err;
-        switch (composer_next(composer, &request, &err)) {
+        switch (composer_next(composer, &walk, &request, &err)) {
         case SCRIPT_STEP_OK:
             if (!composer_give(composer, &walk, request))
-                return;
+                return false;
             break;
         case SCRIPT_STEP_END:
-            if (!composer_cycle(composer, &at_last_cycle))
-                return;
+            if (!composer_cycle(composer, &walk, &at_last_cycle))
+                return !composer->failure;
             break;
-        case SCRIPT_STEP_FAILED: composer_fail(composer, &err); return;
+        case SCRIPT_STEP_FAILED: return composer_fail(composer, &err);
         }
     }
+    return true;
 }
 
 void *composer_run(void *arg)
 {
     struct composer *composer = arg;
     struct line *line = composer->line;
-    composer_walk(composer);
+    if (composer_walk(composer))
+        composer->known_ns = UINT64_MAX;
     queue_close(line->ready);
     line_release(line); /* fewer requests than the queue holds */
     atomic_store(&line->composer_left, true);

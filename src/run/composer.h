@@ -1,5 +1,5 @@
 /* The composer: walks the plan, takes prompts from the data, has the API script build requests and
- * keeps a few of them ready. */
+ * keeps a few of them ready. Of a trace it takes the due times from the data too. */
 #pragma once
 
 #include "run/line.h"
@@ -17,8 +17,9 @@ struct composer {
     uint64_t passed_over;  /* items that the first stage leaves out: runs before have used them */
     struct request **kept; /* composed in the stage before and not started: they go out first */
     size_t kept_count, kept_cap, kept_at;
-    bool data_ended; /* the data has given its last prompt and starts again when more is wanted */
-    char *failure;   /* why the data ended early; owned, NULL = it did not */
+    uint64_t known_ns; /* of a trace: every arrival due before it has been read */
+    bool data_ended;   /* the data has given its last prompt and starts again when more is wanted */
+    char *failure;     /* why the data ended early; owned, NULL = it did not */
 };
 
 /* A request that was composed and not started, for the next stage; takes it. By the composer's
@@ -26,4 +27,7 @@ struct composer {
 void composer_keep(struct composer *composer, struct request *request);
 void *
 composer_run(void *composer); /* a thread's function; closes `ready` when nothing more comes */
+/* How many of those that were composed and not started were due before `offset_ns`. After its
+ * thread has ended. */
+uint64_t composer_kept_due(const struct composer *composer, uint64_t offset_ns);
 void composer_fini(struct composer *composer); /* not the script */

@@ -113,6 +113,22 @@ static void join_thread(struct thread *thread)
         pthread_join(thread->id, NULL);
 }
 
+static void keep(void *composer, struct request *request)
+{
+    composer_keep(composer, request);
+}
+
+/* What was composed and not started goes out first in the next stage. */
+static void keep_unstarted(struct stage *stage)
+{
+    struct request *request;
+    queue_close(stage->line.ready);
+    while ((request = queue_try_take(stage->line.ready)))
+        composer_keep(stage->composer, request);
+    for (size_t i = 0; i < stage->worker_count; i++)
+        worker_give_back(stage->workers[i], keep, stage->composer);
+}
+
 bool stage_run(struct stage *stage, struct err *err)
 {
     bool ok = start_threads(stage, err);
@@ -128,6 +144,7 @@ bool stage_run(struct stage *stage, struct err *err)
         join_thread(&stage->worker_threads[i]);
     for (size_t i = 0; i < stage->scorer_count; i++)
         join_thread(&stage->scorer_threads[i]);
+    keep_unstarted(stage);
     return ok;
 }
 
@@ -150,7 +167,7 @@ enum run_end stage_end(struct stage *stage)
 }
 
 /* Arrivals that were due before the stop and never started: of a closed loop the workers know, of
- * an open one the plan. */
+ * an open one the plan, of a trace those that had been read tell. */
 static uint64_t not_started(const struct stage *stage, uint64_t stop_ns)
 {
     const struct line *line = &stage->line;
@@ -159,6 +176,8 @@ static uint64_t not_started(const struct stage *stage, uint64_t stop_ns)
         return atomic_load(&line->not_started);
     if (!stop_ns || stop_ns < start_ns)
         return 0;
+    if (stage->plan->arrival == ARRIVAL_TRACE)
+        return composer_kept_due(stage->composer, stop_ns - start_ns);
     uint64_t due = stage->plan->arrival == ARRIVAL_AT_ONCE && !stage->plan->number
                        ? stage->composer->composed
                        : plan_due_by(stage->plan, stop_ns - start_ns);
@@ -278,6 +297,21 @@ static void fill_errors(struct stage *stage, struct report *report)
     }
 }
 
+/* A cap, a slow script or data that come slowly can keep the composer behind the times of a trace;
+ * what it had not read at the stop is in no count. */
+static void note_unread(const struct stage *stage)
+{
+    uint64_t stop_ns = atomic_load(&stage->line.stop_ns),
+             start_ns = atomic_load(&stage->line.start_ns), known_ns = stage->composer->known_ns;
+    if (stage->plan->arrival == ARRIVAL_TRACE && stop_ns > start_ns &&
+        known_ns < stop_ns - start_ns)
+        log_warn(
+            stage->config->log,
+            "the trace had been read up to %.3f s when starting stopped at %.3f s; what was due "
+            "between them is not counted, neither as due nor as not started",
+            clock_seconds(known_ns), clock_seconds(stop_ns - start_ns));
+}
+
 void stage_report(struct stage *stage, struct report *report)
 {
     report->facts = stage->config->facts;
@@ -285,6 +319,7 @@ void stage_report(struct stage *stage, struct report *report)
     report->plan = *stage->plan;
     plan_label(stage->plan, report->label, sizeof report->label);
     report->end = stage_end(stage);
+    note_unread(stage);
     report->interrupted = report->end == RUN_END_INTERRUPTED;
     sum_up(stage, report);
     fill_trust(stage, report);
@@ -296,22 +331,6 @@ void stage_report(struct stage *stage, struct report *report)
 
 /* ---- taking down ---- */
 
-static void keep(void *composer, struct request *request)
-{
-    composer_keep(composer, request);
-}
-
-/* What was composed and not started goes out first in the next stage. */
-static void keep_unstarted(struct stage *stage)
-{
-    struct request *request;
-    queue_close(stage->line.ready);
-    while ((request = queue_try_take(stage->line.ready)))
-        composer_keep(stage->composer, request);
-    for (size_t i = 0; i < stage->worker_count; i++)
-        worker_give_back(stage->workers[i], keep, stage->composer);
-}
-
 static void close_queues(struct line *line)
 {
     queue_free(line->ready);
@@ -322,7 +341,6 @@ static void close_queues(struct line *line)
 void stage_close(struct stage *stage)
 {
     collector_leave(stage->collector);
-    keep_unstarted(stage);
     for (size_t i = 0; i < stage->worker_count; i++)
         worker_free(stage->workers[i]);
     free(stage->workers);
@@ -335,5 +353,6 @@ void stage_close(struct stage *stage)
     }
     free(stage->scorer_threads);
     stage->composer->composed = 0;
+    stage->composer->known_ns = 0;
     close_queues(&stage->line);
 }

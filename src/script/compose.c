@@ -251,6 +251,18 @@ static struct request *request_new(const struct script *script, uint64_t index, 
     return request;
 }
 
+enum script_step script_peek(struct script *script, uint64_t *at_ns, struct err *err)
+{
+    bool end = false;
+    *at_ns = 0;
+    if (!items_next(script, &end, err))
+        return SCRIPT_STEP_FAILED;
+    if (end)
+        return SCRIPT_STEP_END;
+    *at_ns = (uint64_t)(script->item_at * (double)NS_PER_S);
+    return SCRIPT_STEP_OK;
+}
+
 enum script_step script_next(struct script *script, uint64_t index, uint32_t stage,
                              struct request **out, struct err *err)
 {

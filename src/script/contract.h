@@ -27,10 +27,11 @@ enum word_type {
     WORD_TEXT,
     WORD_FLAG,
     WORD_COUNT,   /* a whole number from 0 */
-    WORD_SECONDS, /* a number from 0 */
+    WORD_SECONDS, /* a number from 0 to 10^9 */
     WORD_NUMBER,  /* any but NaN */
     WORD_TABLE,
     WORD_TEXT_OR_TABLE,
+    WORD_TEXT_OR_NUMBER,
 };
 
 struct script_word {

@@ -197,7 +197,16 @@ static const struct script_word words[] = {
      .type = WORD_SECONDS,
      .name = "delay",
      .sentence = "think time in seconds before the request, in a closed loop"},
-    {.kind = WORD_ITEM, .name = "at", .later = true, .sentence = "arrival time of a trace"},
+    {.kind = WORD_ITEM,
+     .type = WORD_SECONDS,
+     .name = "at",
+     .sentence = "with --arrival trace: when the request is due, in seconds after the start; never "
+                 "less than that of the item before"},
+    {.kind = WORD_ITEM,
+     .type = WORD_TEXT_OR_NUMBER,
+     .name = "session",
+     .sentence = "the conversation it belongs to; it reaches ctx.prompt, and nothing else depends "
+                 "on it"},
     {.kind = WORD_ITEM,
      .type = WORD_TABLE,
      .name = "headers",

@@ -69,6 +69,48 @@ static void check_pure_list(lua_State *lua)
     }
 }
 
+static void unused_time(struct script *script, bool *warned, const char *name, const char *why)
+{
+    if (!*warned)
+        log_warn(script->log,
+                 "data set '%s': the times that its items give in '%s' are not used; %s",
+                 script->facts.dataset_name, name, why);
+    *warned = true;
+}
+
+/* A trace has to say when each of its items is due, in order. */
+static void check_trace(lua_State *lua, struct script *script, bool has_at, double at)
+{
+    if (!has_at)
+        throw_error(lua,
+                    "the item has no 'at', the time at which --arrival trace sends it (seconds "
+                    "from 0 to 10^9, counted from the start)");
+    if (at < script->item_at)
+        throw_error(lua,
+                    "the item's 'at' is %.17g, less than the %.17g of the item before it; the "
+                    "times of a trace must not decrease",
+                    at, script->item_at);
+    script->item_at = at;
+}
+
+/* Which of an item's times count depends on the load. */
+static void check_times(lua_State *lua, struct script *script)
+{
+    // -- item
+    lua_getfield(lua, -1, "at");    // -- item at
+    lua_getfield(lua, -2, "delay"); // -- item at delay
+    bool has_at = !lua_isnil(lua, -2);
+    double at = lua_tonumber(lua, -2), delay = lua_tonumber(lua, -1);
+    lua_pop(lua, 2); // -- item
+    if (script->pace == SCRIPT_TRACE)
+        check_trace(lua, script, has_at, at);
+    else if (has_at)
+        unused_time(script, &script->warned_at, "at", "--arrival trace replays them");
+    if (script->pace != SCRIPT_CLOSED && delay > 0)
+        unused_time(script, &script->warned_delay, "delay",
+                    "they are think time in a closed loop, and here each request has its own time");
+}
+
 /* value → item: a string is a prompt, a list is messages. */
 static void shape_item(lua_State *lua)
 {
@@ -112,6 +154,7 @@ static void begin_items(lua_State *lua, struct script *script, void *arg)
                     value_kind(lua, -1));
     slot_take(lua, SLOT_ITERATOR); // -- dataset
     script->item_count = 0;
+    script->item_at = 0;
     script->item_taken = false;
 }
 
@@ -144,6 +187,7 @@ static void push_item(lua_State *lua, struct script *script)
         return;
     }
     shape_item(lua); // -- item
+    check_times(lua, script);
     script->item_count++;
 }
 

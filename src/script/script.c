@@ -31,6 +31,7 @@ static struct script *script_new(const struct script_config *config)
 {
     struct script *script = MEM_NEW(struct script);
     script->role = config->role;
+    script->pace = config->pace;
     script->opts = config->opts;
     script->log = config->log;
     script->secrets = config->secrets;

@@ -23,6 +23,8 @@
 struct script;
 
 enum script_role { SCRIPT_COMPOSER, SCRIPT_SCORER };
+/* What says when a request is due, and with it which of an item's times count: `delay` or `at`. */
+enum script_pace { SCRIPT_CLOSED, SCRIPT_OPEN, SCRIPT_TRACE };
 
 /* What scripts may do outside their state is done for them by whoever opens them: this floor owns
  * no sockets. */
@@ -49,6 +51,7 @@ struct script_services {
 
 struct script_config {
     enum script_role role;
+    enum script_pace pace;
     const char *file;           /* -s: may hold API hooks, dataset hooks or both; NULL = none */
     const char *api;            /* --api: name or file; NULL = the file's own, else "openai" */
     const char *dataset;        /* --dataset: name or file; NULL = the file's own, else "openqa" */
@@ -118,6 +121,8 @@ enum script_step {
 };
 enum script_step script_next(struct script *script, uint64_t index, uint32_t stage,
                              struct request **out, struct err *err);
+/* Whether there is a next request, without composing it, and the `at` of its item (0 = none). */
+enum script_step script_peek(struct script *script, uint64_t *at_ns, struct err *err);
 bool script_rewind(struct script *script,
                    struct err *err) MUST_CHECK; /* the data from its beginning again */
 /* How many items of the data have been used since it last began. */

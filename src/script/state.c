@@ -310,6 +310,7 @@ static bool fits(lua_State *lua, const struct script_word *word)
     case WORD_NUMBER: return type == LUA_TNUMBER && !isnan(lua_tonumber(lua, -1));
     case WORD_TABLE: return type == LUA_TTABLE;
     case WORD_TEXT_OR_TABLE: return type == LUA_TSTRING || type == LUA_TTABLE;
+    case WORD_TEXT_OR_NUMBER: return type == LUA_TSTRING || type == LUA_TNUMBER;
     }
     return false;
 }

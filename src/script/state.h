@@ -58,6 +58,7 @@ struct script {
     void *job_arg;
 
     enum script_role role;
+    enum script_pace pace;
     const struct opt_set *opts; /* borrowed, like log and secrets */
     struct log *log;
     struct secrets *secrets;
@@ -97,7 +98,9 @@ struct script {
     struct data_seen *seen;
     size_t seen_count;
     uint64_t malformed;
-    bool warned_body; /* said once that options do not go into ready bodies */
+    double item_at; /* seconds: of the item that the data set gave last, 0 = before the first */
+    bool warned_at, warned_delay; /* said once that these times are not used */
+    bool warned_body;             /* said once that options do not go into ready bodies */
 
     /* scratch that outlives a Lua error thrown in its midst */
     struct list sent_headers; /* of the http module */

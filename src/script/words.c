@@ -37,10 +37,11 @@ const char *word_type_name(enum word_type type)
         [WORD_TEXT] = "a string",
         [WORD_FLAG] = "true or false",
         [WORD_COUNT] = "a whole number from 0",
-        [WORD_SECONDS] = "a number of seconds from 0",
+        [WORD_SECONDS] = "a number of seconds from 0 to 10^9",
         [WORD_NUMBER] = "a number",
         [WORD_TABLE] = "a table",
         [WORD_TEXT_OR_TABLE] = "a string or a table",
+        [WORD_TEXT_OR_NUMBER] = "a string or a number",
     };
     return names[type];
 }
@@ -57,6 +58,7 @@ const char *word_type_short(enum word_type type)
         [WORD_NUMBER] = "number",
         [WORD_TABLE] = "table",
         [WORD_TEXT_OR_TABLE] = "string or table",
+        [WORD_TEXT_OR_NUMBER] = "string or number",
     };
     return names[type];
 }

@@ -158,6 +158,7 @@ class Readme(Case):
         self.assertGreaterEqual(len(said), 10)
         self.write("prompts.txt", "one\ntwo\n")
         self.write("file", "three\n")
+        self.write("trace.jsonl", '{"prompt": "one", "at": 0}\n{"prompt": "two", "at": 0.5}\n')
         changes = {"…": "sk-longenough", "FILE": "prompts.txt", "5m": "500ms", "30s": "1s", "@file": "@file"}
         for number, span in enumerate(said):
             words = [changes.get(word, word) for word in shlex.split(span)]
@@ -273,6 +274,17 @@ class ScriptsOfThePage(Case):
         messages = [json.loads(row[0])["messages"] for row in rows]
         self.assertEqual([[m["content"] for m in said] for said in messages], [["Be brief.", "one?"], ["Be brief.", "two?"]])
 
+    def test_the_trace(self):
+        self.script('row.timestamp - first')
+        rows = ({"timestamp": 1731000000 + i, "text": f"p{i}", "output_length": 5, "user": f"u{i}"} for i in (0, 0.25, 0.5))
+        self.write("recorded.jsonl", "\n".join(map(json.dumps, rows)))
+        root = self.mock("--ttft", "1ms", "--itl", "1ms", "--tokens", 2)
+        self.run_against(root, "--dataset", "./script.lua", "--dataset-path", "recorded.jsonl", "--arrival", "trace",
+                         dataset=None)
+        rows = self.database().execute("SELECT request, due_ns FROM result ORDER BY arrival").fetchall()
+        self.assertEqual([row["due_ns"] - rows[0]["due_ns"] for row in rows], [0, 250_000_000, 500_000_000])
+        self.assertEqual([json.loads(row["request"])["max_tokens"] for row in rows], [5, 5, 5])
+
     def test_the_changed_protocol(self):
         self.script('api.setup(opts)')
         root = self.mock("--ttft", "1ms", "--itl", "1ms", "--tokens", 2)
@@ -327,8 +339,6 @@ class Sentences(Case):
 
     def test_reserved_names_are_refused(self):
         for name in contract.reserved(contract.tables(LLMBENCH)):
-            if name == "at":
-                continue  # of an item, below
             result = self.llmbench(*self.changed(f"api.{name} = {{}}"), "--prompt", "x", expect=3)
             self.assertIn(f"'{name}'", result.err)
             self.assertIn("not supported by this version", result.err)
@@ -337,7 +347,7 @@ class Sentences(Case):
         for text in ("error('here')", "api.setup = function() error('here') end",
                      "api.build_messages = function() error('here') end",
                      "api.build_messages = function() return function() error('here') end end",
-                     "api.build_messages = function() return function() return { prompt = 'x', at = 1 } end end"):
+                     "api.build_messages = function() return function() return { prompt = 'x', at = '1' } end end"):
             result = self.llmbench(*self.changed(text), expect=3)
             self.assertIn("s.lua:3" if "here" in text else "'at'", result.err)
         self.assertEqual(stats(self.root)["requests"]["total"], 0)

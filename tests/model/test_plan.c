@@ -157,6 +157,139 @@ static void test_constant_arrivals_do_not_drift(void **state)
     CHECK_INT("due before the start", plan_due_by(&plan, 0), 0);
 }
 
+/* The count by division is the count by walking, to the nanosecond. */
+static void test_constant_arrivals_are_counted(void **state)
+{
+    (void)state;
+    static const double rates[] = {0.3, 1, 3, 7.77, 1000, 123456.7, 1e6};
+    for (size_t i = 0; i < sizeof rates / sizeof *rates; i++) {
+        struct plan plan = open_loop(rates[i], "constant", 0);
+        struct plan_walk walk;
+        char name[32];
+        snprintf(name, sizeof name, "%g/s", rates[i]);
+        plan_walk_begin(&walk, &plan);
+        CHECK_INT(name, plan_walk_next_ns(&walk), 0);
+        for (uint64_t k = 1; k < 3000; k++) {
+            uint64_t due = plan_walk_next_ns(&walk);
+            CHECK_INT(name, plan_due_by(&plan, due - 1), k);
+            CHECK_INT(name, plan_due_by(&plan, due), k);
+            CHECK_INT(name, plan_due_by(&plan, due + 1), k + 1);
+        }
+        CHECK_INT(name, plan_due_by(&plan, 0), 0);
+        plan.number = 7;
+        CHECK_INT("no more than the number", plan_due_by(&plan, 3600 * NS_PER_S), 7);
+    }
+}
+
+/* A day at a rate that nobody reaches is counted at once. */
+static void test_huge_counts_are_quick(void **state)
+{
+    (void)state;
+    static const char *const arrivals[] = {"constant", "poisson"};
+    for (size_t i = 0; i < 2; i++) {
+        struct plan plan = open_loop(1e6, arrivals[i], 5);
+        uint64_t begin_ns = clock_now_ns();
+        double due = (double)plan_due_by(&plan, 86400 * NS_PER_S);
+        double seconds = clock_seconds(clock_now_ns() - begin_ns);
+        if (fabs(due / 86400e6 - 1) > 0.001)
+            fail_msg("%s: %g due in a day, want 8.64e10", arrivals[i], due);
+        if (seconds > 30)
+            fail_msg("%s: counted for %g s", arrivals[i], seconds);
+    }
+}
+
+static struct plan trace_of(double speed, double number, uint64_t duration_ns)
+{
+    struct run_spec spec = {.arrival = "trace",
+                            .trace_speed = speed,
+                            .number = {&number, number > 0},
+                            .duration_ns = duration_ns,
+                            .threads = 1};
+    return plan_of(&spec, false);
+}
+
+static uint64_t due_at(struct plan_walk *walk, uint64_t at_ns)
+{
+    struct err err = {{0}};
+    if (!plan_walk_trace(walk, at_ns, &err))
+        fail_msg("%s", err.text);
+    return plan_walk_next_ns(walk);
+}
+
+static void test_a_trace_gives_the_times(void **state)
+{
+    (void)state;
+    struct plan plan = trace_of(0, 0, 0);
+    struct plan_walk walk;
+    struct err err = {{0}};
+    CHECK_INT("shape", plan.shape, PLAN_OPEN);
+    CHECK_INT("arrival", plan.arrival, ARRIVAL_TRACE);
+    CHECK_INT("played once", plan.cycles, false);
+    CHECK_INT("no cap", plan.parallel, MOST);
+    CHECK_INT("no rate", plan.rate, 0);
+    CHECK_INT("ahead", plan_ahead(&plan), 8192);
+    plan_walk_begin(&walk, &plan);
+    CHECK_INT("first", due_at(&walk, 5), 5);
+    CHECK_INT("burst", due_at(&walk, 5), 5);
+    CHECK_INT("later", due_at(&walk, 70), 70);
+    assert_true(plan_walk_again(&walk));
+    CHECK_INT("a pass goes on after the last", due_at(&walk, 5), 75);
+    CHECK_INT("and so on", due_at(&walk, 70), 140);
+    assert_true(plan_walk_again(&walk));
+    CHECK_INT("third pass", due_at(&walk, 0), 140);
+    assert_false(plan_walk_again(&walk)); /* one that took no time */
+    assert_false(plan_walk_trace(&walk, UINT64_MAX, &err));
+    assert_non_null(strstr(err.text, "arrival 7 of the trace"));
+}
+
+static void test_speed_of_a_trace(void **state)
+{
+    (void)state;
+    static const struct {
+        double speed;
+        uint64_t at_ns, want_ns;
+        const char *label;
+    } cases[] = {
+        {0, 3000, 3000, "trace"},
+        {1, 3000, 3000, "trace"},
+        {2, 3000, 1500, "trace, speed 2"},
+        {0.25, 3000, 12000, "trace, speed 0.25"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct plan plan = trace_of(cases[i].speed, 4, 9);
+        struct plan_walk walk;
+        char label[64];
+        plan_walk_begin(&walk, &plan);
+        CHECK_INT(cases[i].label, due_at(&walk, cases[i].at_ns), cases[i].want_ns);
+        CHECK_TEXT("label", plan_label(&plan, label, sizeof label), cases[i].label);
+        CHECK_INT("number", plan.number, 4);
+        CHECK_INT("duration", plan.duration_ns, 9);
+        CHECK_INT("cycles", plan.cycles, true);
+        CHECK_INT("ahead", plan_ahead(&plan), 4);
+    }
+}
+
+static void test_a_trace_with_stages(void **state)
+{
+    (void)state;
+    double caps[] = {2, 8};
+    struct run_spec spec = {
+        .arrival = "trace", .parallel = {caps, 2}, .warmup_num = 3, .threads = 1};
+    struct plans plans;
+    struct err err = {{0}};
+    if (!plans_of(&spec, false, MOST, &plans, &err))
+        fail_msg("%s", err.text);
+    CHECK_INT("stages", plans.count, 3);
+    CHECK_INT("the warm-up is a closed loop", plans.items[0].shape, PLAN_CLOSED);
+    CHECK_INT("of the first cap", plans.items[0].parallel, 2);
+    for (size_t i = 1; i < 3; i++) {
+        CHECK_INT("arrival", plans.items[i].arrival, ARRIVAL_TRACE);
+        CHECK_INT("cap", plans.items[i].parallel, caps[i - 1]);
+        CHECK_INT("capped", plans.items[i].capped, true);
+    }
+    plans_fini(&plans);
+}
+
 /* Gaps against the exponential distribution: mean, deviation, and the share beyond the mean (1/e).
  */
 static void test_poisson_arrivals(void **state)
@@ -296,6 +429,11 @@ int main(void)
         cmocka_unit_test(test_ahead),
         cmocka_unit_test(test_closed_loop_has_no_due_times),
         cmocka_unit_test(test_constant_arrivals_do_not_drift),
+        cmocka_unit_test(test_constant_arrivals_are_counted),
+        cmocka_unit_test(test_huge_counts_are_quick),
+        cmocka_unit_test(test_a_trace_gives_the_times),
+        cmocka_unit_test(test_speed_of_a_trace),
+        cmocka_unit_test(test_a_trace_with_stages),
         cmocka_unit_test(test_poisson_arrivals),
         cmocka_unit_test(test_same_seed_same_plan),
         cmocka_unit_test(test_open_loop),
