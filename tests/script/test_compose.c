@@ -381,10 +381,13 @@ static const struct {
     {"prompt is no text", "{prompt=5}", "'prompt' must be a string, not 5"},
     {"list and fields", "{{role='user', content='x'}, max_tokens=3}",
      "cannot have the field 'max_tokens' as well"},
-    {"delay", "{prompt='x', delay=-1}", "'delay' must be a number of seconds from 0, not -1"},
+    {"delay", "{prompt='x', delay=-1}",
+     "'delay' must be a number of seconds from 0 to 10^9, not -1"},
     {"max_tokens", "{prompt='x', max_tokens=1.5}",
      "'max_tokens' must be a whole number from 0, not 1.5"},
-    {"at", "{prompt='x', at=1}", "'at' (arrival time of a trace) is not supported by this version"},
+    {"at", "{prompt='x', at=0/0}", "'at' must be a number of seconds from 0 to 10^9, not "},
+    {"at since 1970", "{prompt='x', at=1731000000}", "from 0 to 10^9, not 1731000000"},
+    {"session", "{prompt='x', session={}}", "'session' must be a string or a number, not a table"},
     {"thrown", "(error('broken row'))", "s.lua:3: broken row"},
 };
 

@@ -67,7 +67,7 @@ static const struct {
     {"a time that is none",
      "",
      SCRIPT("api.refresh = print function api.setup() api.refresh_every = -1 end"),
-     {"s.lua: 'refresh_every' must be a number of seconds from 0, not -1"}},
+     {"s.lua: 'refresh_every' must be a number of seconds from 0 to 10^9, not -1"}},
     {"param_names",
      "",
      SCRIPT("api.param_names = {max_tokens=5}"),
