@@ -1,6 +1,6 @@
 -- The prelude: runs in every Lua state before any script and puts comfort over the primitives that
 -- the program registers in C.
-local write, seed = ...
+local write, seed, generator = ...
 
 local log = require("log")
 
@@ -50,7 +50,7 @@ end
 
 ---- dataset ----
 
-local dataset = require("dataset")
+local dataset, random = require("dataset"), require("random")
 
 local function message_fault(message)
     if type(message) ~= "table" or type(message.role) ~= "string" then
@@ -76,11 +76,152 @@ function dataset.fault(messages)
     return #messages == 0 and "there are no messages" or nil
 end
 
+local ROWS_MAX = 1000000 -- what shuffle and sample keep in memory
+
+local function check_count(name, what, count)
+    if type(count) ~= "number" or not (count >= 1 and count <= ROWS_MAX and count % 1 == 0) then
+        error(("%s: %s must be a whole number from 1 to %d, not %s"):format(name, what, ROWS_MAX,
+            tostring(count)), 3)
+    end
+end
+
+-- The rows, never asked again once they have ended: not every iterator bears it.
+local function checked_rows(name, rows)
+    if type(rows) ~= "function" then
+        error(name .. " takes an iterator, as dataset.jsonl gives one, not a " .. type(rows), 3)
+    end
+    local ended = false
+    return function()
+        if ended then
+            return nil
+        end
+        local row = rows()
+        ended = row == nil
+        return row
+    end
+end
+
+-- At most `most` rows.
+local function take(rows, most)
+    local kept = {}
+    for i = 1, most do
+        kept[i] = rows()
+        if kept[i] == nil then
+            break
+        end
+    end
+    return kept
+end
+
+local function take_all(rows)
+    local kept = take(rows, ROWS_MAX)
+    if rows() ~= nil then
+        error(("dataset.shuffle: more than %d rows; {window=10000} shuffles any number of them, "
+            .. "within a window of that many"):format(ROWS_MAX), 0)
+    end
+    return kept
+end
+
+-- One of the kept rows; `fresh` takes its place, or the last one when there is none.
+local function swap(kept, fresh)
+    if #kept == 0 then
+        return nil
+    end
+    local at = random.integer(1, #kept)
+    local row = kept[at]
+    kept[at] = kept[#kept]
+    kept[#kept] = fresh
+    return row
+end
+
+function dataset.shuffle(rows, more)
+    rows = checked_rows("dataset.shuffle", rows)
+    for name in pairs(more or {}) do
+        if name ~= "window" then
+            error(("dataset.shuffle takes the field window, not '%s'"):format(tostring(name)), 2)
+        end
+    end
+    local window = more and more.window
+    if window ~= nil then
+        check_count("dataset.shuffle", "window", window)
+    end
+    local kept
+    return function()
+        if not kept then
+            kept = window and take(rows, window) or take_all(rows)
+        end
+        return swap(kept, rows())
+    end
+end
+
+-- A reservoir. Its draws are its own, so that every pass over the data picks the same rows.
+local function pick(rows, n)
+    local kept, draw = {}, generator()
+    local count = 0
+    for row in rows do
+        count = count + 1
+        local at = count <= n and count or draw(count)
+        if at <= n then
+            kept[at] = { row = row, place = count }
+        end
+    end
+    table.sort(kept, function(a, b)
+        return a.place < b.place
+    end)
+    return kept
+end
+
+function dataset.sample(rows, n)
+    rows = checked_rows("dataset.sample", rows)
+    check_count("dataset.sample", "the number of rows", n)
+    local kept
+    local i = 0
+    return function()
+        if not kept then
+            kept = pick(rows, n)
+            if #kept < n then
+                log.warn("dataset.sample: %d rows are all there are, not %d", #kept, n)
+            end
+        end
+        i = i + 1
+        return kept[i] and kept[i].row
+    end
+end
+
+-- `repeat` is a word of the language, so it can only be written dataset["repeat"].
+function dataset.cycle(make, times)
+    if type(make) ~= "function" then
+        error("dataset.cycle takes a function that returns an iterator, not a " .. type(make), 2)
+    elseif times ~= nil then
+        check_count("dataset.cycle", "the number of passes", times)
+    end
+    local pass, rows, any = 0, nil, true
+    return function()
+        while any and (rows or pass ~= times) do
+            if not rows then
+                rows = make()
+                if type(rows) ~= "function" then
+                    error("dataset.cycle: its function must return an iterator, as in function() "
+                        .. "return dataset.jsonl(path) end; it returned a " .. type(rows), 0)
+                end
+                pass, any = pass + 1, false
+            end
+            local row = rows()
+            if row ~= nil then
+                any = true
+                return row
+            end
+            rows = nil
+        end
+        return nil
+    end
+end
+dataset["repeat"] = dataset.cycle
+
 math.randomseed(seed)
 
 -- http: comfort over http.request.
-local http, json, crypto, random = require("http"), require("json"), require("crypto"),
-    require("random")
+local http, json, crypto = require("http"), require("json"), require("crypto")
 
 -- Headers are a map, or a list of "Name: value".
 local function names_type(headers)

@@ -47,9 +47,25 @@ static int push_digest(lua_State *lua, const EVP_MD *kind)
     return 1;
 }
 
+static int push_code(lua_State *lua, const EVP_MD *kind)
+{
+    struct span key = data_argument(lua, 1), data = data_argument(lua, 2);
+    unsigned char code[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
+    if (!HMAC(kind, bytes_of(key), (int)key.len, bytes_of(data), data.len, code, &len))
+        throw_error(lua, "libcrypto has no HMAC with %s", EVP_MD_get0_name(kind));
+    lua_pushlstring(lua, (const char *)code, len); // -- code
+    return 1;
+}
+
 int crypto_lua_sha256(lua_State *lua)
 {
     return push_digest(lua, EVP_sha256());
+}
+
+int crypto_lua_sha512(lua_State *lua)
+{
+    return push_digest(lua, EVP_sha512());
 }
 
 int crypto_lua_sha1(lua_State *lua)
@@ -57,15 +73,24 @@ int crypto_lua_sha1(lua_State *lua)
     return push_digest(lua, EVP_sha1());
 }
 
+int crypto_lua_md5(lua_State *lua)
+{
+    return push_digest(lua, EVP_md5());
+}
+
 int crypto_lua_hmac_sha256(lua_State *lua)
 {
-    struct span key = data_argument(lua, 1), data = data_argument(lua, 2);
-    unsigned char code[EVP_MAX_MD_SIZE];
-    unsigned len = 0;
-    if (!HMAC(EVP_sha256(), bytes_of(key), (int)key.len, bytes_of(data), data.len, code, &len))
-        throw_error(lua, "libcrypto has no HMAC-SHA-256");
-    lua_pushlstring(lua, (const char *)code, len); // -- code
-    return 1;
+    return push_code(lua, EVP_sha256());
+}
+
+int crypto_lua_hmac_sha512(lua_State *lua)
+{
+    return push_code(lua, EVP_sha512());
+}
+
+int crypto_lua_hmac_sha1(lua_State *lua)
+{
+    return push_code(lua, EVP_sha1());
 }
 
 /* ---- base64 ---- */

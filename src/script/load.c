@@ -358,6 +358,14 @@ int require_find(lua_State *lua)
         return 1;
     if (err.text[0])
         throw_error(lua, "%s", err.text);
+    const struct script_word *word = script_word_find(WORD_MODULE, name);
+    if (word && word->later) {
+        luaL_where(lua, 2); // -- … place: of who called require
+        lua_pushfstring(lua, "the module '%s' (%s) is not supported by this version", name,
+                        word->sentence); // -- … place message
+        lua_concat(lua, 2);              // -- … sentence
+        return lua_error(lua);
+    }
     lua_pushfstring(lua, "\n\tneither beside the script nor among the bundled modules");
     return 1;
 }

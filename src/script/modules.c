@@ -30,7 +30,7 @@ static void register_functions(lua_State *lua)
     const struct script_word *word;
     for (size_t i = 0; (word = script_word_at(i)); i++) {
         const char *dot = strchr(word->name, '.');
-        if (word->kind != WORD_MODULE)
+        if (word->kind != WORD_MODULE || word->later)
             continue;
         if (!dot) {
             lua_pushcfunction(lua, word->function); // -- function
@@ -104,7 +104,8 @@ static void run_prelude(lua_State *lua, struct script *script)
     // -- prelude
     lua_pushcfunction(lua, log_lua_write);         // -- prelude write
     lua_pushnumber(lua, (lua_Number)script->seed); // -- prelude write seed
-    lua_call(lua, 2, 0);                           // --
+    lua_pushcfunction(lua, random_lua_generator);  // -- prelude write seed generator
+    lua_call(lua, 3, 0);                           // --
 }
 
 void modules_open(lua_State *lua, struct script *script)

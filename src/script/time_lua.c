@@ -104,6 +104,24 @@ int random_lua_normal(lua_State *lua)
     return 1;
 }
 
+static int draw(lua_State *lua)
+{
+    struct rng *rng = lua_touserdata(lua, lua_upvalueindex(1));
+    double most = luaL_checknumber(lua, 1);
+    if (!whole_number(most) || most < 1)
+        throw_error(lua, "a draw is from 1 to a whole number, not to %.17g", most);
+    lua_pushnumber(lua, 1 + (double)rng_below(rng, (uint64_t)most)); // -- number
+    return 1;
+}
+
+int random_lua_generator(lua_State *lua)
+{
+    struct rng *rng = lua_newuserdata(lua, sizeof *rng); // -- rng
+    rng_init(rng, script_of(lua)->seed);
+    lua_pushcclosure(lua, draw, 1); // -- draw
+    return 1;
+}
+
 /* ---- secret ---- */
 
 int secret_lua(lua_State *lua)

@@ -339,9 +339,16 @@ class Sentences(Case):
 
     def test_reserved_names_are_refused(self):
         for name in contract.reserved(contract.tables(LLMBENCH)):
+            if name == "tokenizer":
+                continue  # a module: below
             result = self.llmbench(*self.changed(f"api.{name} = {{}}"), "--prompt", "x", expect=3)
             self.assertIn(f"'{name}'", result.err)
             self.assertIn("not supported by this version", result.err)
+
+    def test_there_is_no_tokenizer(self):
+        result = self.llmbench(*self.changed('require "tokenizer"'), "--prompt", "x", expect=3)
+        self.assertIn("s.lua:3: the module 'tokenizer'", result.err)
+        self.assertIn("is not supported by this version", result.err)
 
     def test_errors_before_the_run(self):
         for text in ("error('here')", "api.setup = function() error('here') end",

@@ -314,7 +314,7 @@ static void faults_name_hook_and_line(void **state)
             if (!request->fault)
                 fail_msg("%s: no fault but the body %s", faults[i].name, request->body);
             check_contains(faults[i].name, request->fault, faults[i].part);
-            if (strstr(request->fault, "0x"))
+            if (strstr(request->fault, ": 0x"))
                 fail_msg("%s: an address in %s", faults[i].name, request->fault);
             request_free(request);
         }

@@ -2,9 +2,10 @@
 #include "fixture.h"
 
 /* A data set whose items are the reader's values as JSON (lines: as they are). */
-#define READER(NAME)                                                                               \
+#define READER(NAME) READ(NAME "(opts.dataset_path)")
+#define READ(CALL)                                                                                 \
     "local json, dataset = require('json'), require('dataset')\n"                                  \
-    "return {build_messages=function(opts) local next = dataset." NAME "(opts.dataset_path)\n"     \
+    "return {build_messages=function(opts) local next = dataset." CALL "\n"                        \
     "return function() local v = next() if v == nil then return nil end\n"                         \
     "return {prompt = json.encode(v)} end end,\n"                                                  \
     "build_request=function(m) return m[1].content end, parse_responses=function() end}"
@@ -13,8 +14,11 @@ static const char *const readers[] = {
     READER("lines"),
     READER("jsonl"),
     READER("json_list"),
+    READER("csv"),
+    READ("csv(opts.dataset_path, {header=false})"),
+    READ("csv(opts.dataset_path, {separator='\\t'})"),
 };
-enum { LINES, JSONL, LIST };
+enum { LINES, JSONL, LIST, CSV, CSV_LISTS, TSV };
 
 /* Opens over `data` and joins what comes with '|'; ends with "!message" after an error. */
 static char *read_all(struct fixture *fixture, const char *script_text, const char *data,
@@ -81,6 +85,22 @@ static const struct {
     {"list and more", LIST, "[1] 2", "~1!data set", 1},
     {"no list", LIST, "{\"a\":1}", "~a JSON list ([…]) is expected, this is an object", 0},
     {"no list either", LIST, "5", "~a JSON list ([…]) is expected, this is a single value", 0},
+    {"csv", CSV, "a,b\n1,x\n2,y\n", "{\"a\":\"1\",\"b\":\"x\"}|{\"a\":\"2\",\"b\":\"y\"}", 0},
+    {"csv with BOM, CRLF, quotes", CSV,
+     "\xEF\xBB\xBF\"a\",\"b \"\"c\"\"\"\r\n\"1,\r\n2\",\"\"\r\n\r\n3,4",
+     "{\"a\":\"1,\\r\\n2\",\"b \\\"c\\\"\":\"\"}|{\"a\":\"3\",\"b \\\"c\\\"\":\"4\"}", 0},
+    {"csv broken rows", CSV, "a,b\n1\n1,2,3\n\"1\"x,2\n1,2\n\"1,2\n3,4\n",
+     "{\"a\":\"1\",\"b\":\"2\"}", 4},
+    {"csv header alone", CSV, "a,b\n", "~holds no usable prompt", 0},
+    {"csv header twice", CSV, "a,b,a\n1,2,3\n",
+     "~data:1: the header names two columns 'a': {header=false} gives the rows as lists", 0},
+    {"csv header open", CSV, "\na,\"b\n1,2\n",
+     "~data:2: this is no header of a CSV file: a quote is never closed", 0},
+    {"csv header odd", CSV, "\"a\"b\n",
+     "~data:1: this is no header of a CSV file: text follows a closing quote", 0},
+    {"csv lists", CSV_LISTS, "a,b\n1\n\n1,2,3\n\"\"\n",
+     "[\"a\",\"b\"]|[\"1\"]|[\"1\",\"2\",\"3\"]|[\"\"]", 0},
+    {"tsv", TSV, "a\tb\n1,2\t3\n", "{\"a\":\"1,2\",\"b\":\"3\"}", 0},
     {"empty file", LINES, "", "~data set 's.lua' (", 0},
     {"empty file says why", LINES, "", "~/data) holds no usable prompt", 0},
     {"empty list", LIST, "[]", "~holds no usable prompt", 0},
@@ -160,6 +180,56 @@ static void only_the_first_broken_rows_are_named(void **state)
     assert_null(strstr(rest + 1, "further malformed"));
     free(path);
     fixture_fini(&fixture);
+}
+
+static void broken_csv_rows_are_named(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    fixture_init(&fixture, NULL);
+    fixture_log(&fixture);
+    static const char data[] = "a,b\n\"1\n1\",2\n1\n\n1,2,3\n\"1\"x,2\n1,\"2\n3,4\n";
+    char *got = read_all(&fixture, readers[CSV], data, sizeof data - 1, NULL);
+    CHECK_TEXT("rows", got, "{\"a\":\"1\\n1\",\"b\":\"2\"}");
+    const char *text = fixture_log_text(&fixture);
+    check_contains("few", text, "data:4: skipped: 1 field, but the header names 2\n");
+    check_contains("many", text, "data:6: skipped: 3 fields, but the header names 2\n");
+    check_contains("text", text, "data:7: skipped, not CSV: text follows a closing quote\n");
+    check_contains("open", text,
+                   "data:8: skipped, not CSV: a quote is never closed (the rest of the file, "
+                   "2 further lines, is lost with it)\n");
+    free(got);
+    fixture_fini(&fixture);
+}
+
+static void csv_options_are_checked(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *script, *part;
+    } wrong[] = {
+        {READ("csv(opts.dataset_path, {seperator=';'})"),
+         "dataset.csv takes the fields header and separator, not 'seperator'"},
+        {READ("csv(opts.dataset_path, {[1]=';'})"),
+         "dataset.csv takes the fields header and separator, not 'number'"},
+        {READ("csv(opts.dataset_path, {separator=';;'})"),
+         "separator must be one character, and no quote or line end"},
+        {READ("csv(opts.dataset_path, {separator='\\n'})"), "separator must be one character"},
+        {READ("csv(opts.dataset_path, {header='yes'})"),
+         "dataset.csv: header must be true or false, not a string"},
+        {READ("csv(opts.dataset_path, true)"), "table expected, got boolean"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct fixture fixture;
+        struct err err;
+        fixture_init(&fixture, NULL);
+        fixture_write(&fixture, "data", "a,b\n1,2\n");
+        fixture.config.data_path = fixture_path(&fixture, "data");
+        assert_null(fixture_open(&fixture, wrong[i].script, &err));
+        check_contains(wrong[i].part, err.text, wrong[i].part);
+        free((char *)(uintptr_t)fixture.config.data_path);
+        fixture_fini(&fixture);
+    }
 }
 
 static void missing_files_are_named(void **state)
@@ -274,6 +344,8 @@ int main(void)
         cmocka_unit_test(files_are_read),
         cmocka_unit_test(lines_may_hold_nul_and_cross_pieces),
         cmocka_unit_test(only_the_first_broken_rows_are_named),
+        cmocka_unit_test(broken_csv_rows_are_named),
+        cmocka_unit_test(csv_options_are_checked),
         cmocka_unit_test(missing_files_are_named),
         cmocka_unit_test(a_large_list_streams),
         cmocka_unit_test(bundled_sets_give_prompts),

@@ -420,14 +420,14 @@ static void modules_are_the_tables(void **state)
     buf_add_text(&text, "local api, missing, count, modules = {}, '', 0, {}\n");
     for (size_t i = 0; (word = script_word_at(i)); i++) {
         const char *dot = word->kind == WORD_MODULE ? strchr(word->name, '.') : NULL;
-        if (word->kind == WORD_MODULE && !dot)
+        if (word->kind == WORD_MODULE && !dot && !word->later)
             buf_printf(&text, "if %s == nil then missing = missing .. '%s ' end\n", word->name,
                        word->name);
         if (!dot)
             continue;
         listed++;
         buf_printf(&text, "modules['%.*s'] = true\n", (int)(dot - word->name), word->name);
-        buf_printf(&text, "if require('%.*s').%s == nil then missing = missing .. '%s ' end\n",
+        buf_printf(&text, "if require('%.*s')['%s'] == nil then missing = missing .. '%s ' end\n",
                    (int)(dot - word->name), word->name, dot + 1, word->name);
     }
     buf_printf(&text,

@@ -41,7 +41,7 @@ static void check_all(const struct expression *cases, size_t count)
 
 /* ---- crypto ---- */
 
-/* FIPS 180 and RFC 4231 give these. */
+/* FIPS 180 and the RFCs 1321, 2202 and 4231 give these. */
 static const struct expression digests[] = {
     {"sha256 of abc", "hex(crypto.sha256('abc'))",
      "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
@@ -62,6 +62,30 @@ static const struct expression digests[] = {
      "hex(crypto.hmac_sha256(('\\170'):rep(131), "
      "'Test Using Larger Than Block-Size Key - Hash Key First'))",
      "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"},
+    {"sha512 of abc", "hex(crypto.sha512('abc'))",
+     "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a"
+     "2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f"},
+    {"md5 of nothing", "hex(crypto.md5(''))", "d41d8cd98f00b204e9800998ecf8427e"},
+    {"md5 of a text", "hex(crypto.md5('message digest'))", "f96b697d7cb7938d525a2f31aaf161d0"},
+    {"hmac_sha512 1", "hex(crypto.hmac_sha512(('\\11'):rep(20), 'Hi There'))",
+     "87aa7cdea5ef619d4ff0b4241a1d6cb02379f4e2ce4ec2787ad0b30545e17cde"
+     "daa833b7d6b8a702038b274eaea3f4e4be9d914eeb61f1702e696c203a126854"},
+    {"hmac_sha512 2", "hex(crypto.hmac_sha512('Jefe', 'what do ya want for nothing?'))",
+     "164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea250554"
+     "9758bf75c05a994a6d034f65f8f0e6fdcaeab1a34d4a6b4b636e070a38bce737"},
+    {"hmac_sha512 6",
+     "hex(crypto.hmac_sha512(('\\170'):rep(131), "
+     "'Test Using Larger Than Block-Size Key - Hash Key First'))",
+     "80b24263c7c1a3ebb71493c1dd7be8b49b46d1f41b4aeec1121b013783f8f352"
+     "6b56d037e05f2598bd0fd2215d6a1e5295e64f73f63f0aec8b915a985d786598"},
+    {"hmac_sha1 1", "hex(crypto.hmac_sha1(('\\11'):rep(20), 'Hi There'))",
+     "b617318655057264e28bc0b6fb378c8ef146be00"},
+    {"hmac_sha1 2", "hex(crypto.hmac_sha1('Jefe', 'what do ya want for nothing?'))",
+     "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79"},
+    {"hmac_sha1 6",
+     "hex(crypto.hmac_sha1(('\\170'):rep(80), "
+     "'Test Using Larger Than Block-Size Key - Hash Key First'))",
+     "aa4ae5e15272d00e95705637ce8a3b55ed402112"},
     {"hmac without key", "hex(crypto.hmac_sha256('', ''))",
      "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad"},
     {"no string", "said(crypto.sha256, {})", "bad argument #1 to '?' (string expected, got table)"},
@@ -144,6 +168,34 @@ static void tokens_are_signed(void **state)
 {
     (void)state;
     CHECK_ALL(tokens);
+}
+
+/* The signing key of Amazon's example of "Signature Version 4". */
+static void signing_keys_are_derived(void **state)
+{
+    (void)state;
+    static const struct expression keys[] = {
+        {"SigV4",
+         "(function() local key = 'AWS4wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY' "
+         "for _, part in ipairs{'20120215', 'us-east-1', 'iam', 'aws4_request'} do "
+         "key = crypto.hmac_sha256(key, part) end return hex(key) end)()",
+         "f4780e2d9f65fa895f9c67b32ce1baf0b0d8a43505a000a1a9e090d414db404d"},
+    };
+    CHECK_ALL(keys);
+}
+
+static void missing_modules_are_named(void **state)
+{
+    (void)state;
+    static const struct expression required[] = {
+        {"a later one", "said(require, 'tokenizer')",
+         "the module 'tokenizer' (counts tokens without a server: until then the server's usage, "
+         "the script or the events count them) is not supported by this version"},
+        {"an unknown one", "said(require, 'socket')",
+         "module 'socket' not found:\n\tno field package.preload['socket']\n\tneither beside the "
+         "script nor among the bundled modules"},
+    };
+    CHECK_ALL(required);
 }
 
 /* ---- time ---- */
@@ -286,6 +338,8 @@ int main(void)
         cmocka_unit_test(digests_are_the_published_ones),
         cmocka_unit_test(codings_go_both_ways),
         cmocka_unit_test(tokens_are_signed),
+        cmocka_unit_test(signing_keys_are_derived),
+        cmocka_unit_test(missing_modules_are_named),
         cmocka_unit_test(times_are_shown),
         cmocka_unit_test(draws_are_of_their_kind),
         cmocka_unit_test(draws_follow_the_seed),
