@@ -6,6 +6,7 @@
 #include "app/export_options.h"
 #include "app/mock_options.h"
 #include "app/options.h"
+#include "app/try_options.h"
 
 #define TABLE(array)                                                                               \
     {                                                                                              \
@@ -44,6 +45,13 @@ static const struct about_row export_examples[] = {
      "a copy for scripts that read the databases of evalscope perf"},
 };
 
+static const struct about_row try_examples[] = {
+    {"llmbench try -s mine.lua --model m --prompt hello",
+     "the request as it would go out, and what setup returned"},
+    {"llmbench try -s mine.lua --replay answer.txt",
+     "what the script reads in each event of an answer recorded by curl -i"},
+};
+
 static const struct about_row new_examples[] = {
     {"llmbench new api mine", "mine.lua, a commented protocol that runs against llmbench mock"},
     {"llmbench new dataset prompts", "prompts.lua, a commented data set"},
@@ -77,6 +85,15 @@ const struct command about_commands[] = {
         .row_count = &export_row_count,
         .examples = TABLE(export_examples),
         .run = export_cmd,
+    },
+    {
+        .name = "try",
+        .summary = "show what a script would send, and what it reads in a recorded answer",
+        .usage = "try [options] [options of run]",
+        .rows = try_rows,
+        .row_count = &try_row_count,
+        .examples = TABLE(try_examples),
+        .run = try_cmd,
     },
     {
         .name = "new",

@@ -24,6 +24,8 @@ static const char *const paragraphs[] = {
     "opts is read-only and holds every option under its long name with _ in place of -. What was "
     "not given and has no default is nil. Times are "
     "seconds, sizes bytes.",
+    "llmbench new api NAME writes a script to begin with; llmbench try -s NAME.lua shows what it "
+    "would send, and with --replay FILE what it reads in a recorded answer.",
 };
 
 /* The choices, each between `quotes`, and when it is called or counts. */

@@ -146,6 +146,8 @@ void help_man(struct buf *out)
     add_options(out, about_command("run"));
     add_heading(out, "SH", "OPTIONS OF THE MOCK SERVER");
     add_options(out, about_command("mock"));
+    add_heading(out, "SH", "OPTIONS OF TRY");
+    add_options(out, about_command("try"));
     add_table(out, "HELP", &about_help_options);
     add_table(out, "EXIT STATUS", &about_exit_codes);
     add_table(out, "ENVIRONMENT", &about_environment);

@@ -55,6 +55,11 @@ static bool take_dump(struct options *options, struct err *err)
     return !full || err_set(err, "--dump-config: the options are too large to be shown");
 }
 
+static bool take_stand_in(struct options *options, const char *url, struct err *err)
+{
+    return options->spec.url || !url || opt_assign(&options->set, "url", url, OPT_DEFAULT, err);
+}
+
 /* What is deployed under a name of its own takes the model's place. */
 static bool take_endpoint(struct options *options, struct err *err)
 {
@@ -135,6 +140,12 @@ static void join_rows(struct options *options)
 bool options_read(struct options *options, int argc, char **argv, int first,
                   struct secrets *secrets, struct err *err)
 {
+    return options_read_with(options, NULL, argc, argv, first, secrets, err);
+}
+
+bool options_read_with(struct options *options, const char *url, int argc, char **argv, int first,
+                       struct secrets *secrets, struct err *err)
+{
     struct list words = {0};
     if (!options_look(options, argc, argv, first, secrets, err))
         return false;
@@ -143,8 +154,9 @@ bool options_read(struct options *options, int argc, char **argv, int first,
     bool ok = opt_parse(&options->set, argc, argv, first, &words, err) &&
               take_words(options, &words, err) && take_files(options, err) &&
               opt_environment(&options->set, err) && opt_defaults(&options->set, err) &&
-              take_dump(options, err) && take_endpoint(options, err) &&
-              checks_run(&options->set, &options->spec, err) && check_output(options, err);
+              take_stand_in(options, url, err) && take_dump(options, err) &&
+              take_endpoint(options, err) && checks_run(&options->set, &options->spec, err) &&
+              check_output(options, err);
     list_fini(&words);
     return ok;
 }

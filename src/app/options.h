@@ -47,4 +47,7 @@ bool options_look(struct options *options, int argc, char **argv, int first,
  * (checks.h). False: the sentence names the option. Release with options_fini in either case. */
 bool options_read(struct options *options, int argc, char **argv, int first,
                   struct secrets *secrets, struct err *err) MUST_CHECK;
+/* The same; `url` stands in for a --url that nobody gave. */
+bool options_read_with(struct options *options, const char *url, int argc, char **argv, int first,
+                       struct secrets *secrets, struct err *err) MUST_CHECK;
 void options_fini(struct options *options);
