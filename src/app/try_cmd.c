@@ -126,6 +126,24 @@ static void take_request(struct trial *trial, struct request *request)
         trial->first = request;
 }
 
+/* The next request, due as the plan or the item's place in a trace says. */
+static enum script_step next_request(struct trial *trial, struct plan_walk *walk, uint64_t index,
+                                     struct request **request, struct err *err)
+{
+    uint64_t at_ns = 0;
+    enum script_step step = SCRIPT_STEP_OK;
+    if (walk->plan->arrival == ARRIVAL_TRACE)
+        step = script_peek(trial->composer, &at_ns, err);
+    if (step == SCRIPT_STEP_OK && walk->plan->arrival == ARRIVAL_TRACE &&
+        !plan_walk_trace(walk, at_ns, err))
+        step = SCRIPT_STEP_FAILED;
+    if (step == SCRIPT_STEP_OK)
+        step = script_next(trial->composer, index, 0, request, err);
+    if (step == SCRIPT_STEP_OK)
+        (*request)->due_offset_ns = plan_walk_next_ns(walk);
+    return step;
+}
+
 /* False: the data set failed. */
 static bool show_requests(struct trial *trial, struct buf *out, struct err *err)
 {
@@ -135,14 +153,13 @@ static bool show_requests(struct trial *trial, struct buf *out, struct err *err)
     plan_walk_begin(&walk, plan_of(trial));
     for (uint64_t i = 0; i < wanted; i++) {
         struct request *request = NULL;
-        switch (script_next(trial->composer, i, 0, &request, err)) {
+        switch (next_request(trial, &walk, i, &request, err)) {
         case SCRIPT_STEP_FAILED: return false;
         case SCRIPT_STEP_END:
             buf_printf(out, "the data ends after %llu prompts\n\n", (unsigned long long)i);
             return true;
         case SCRIPT_STEP_OK: break;
         }
-        request->due_offset_ns = plan_walk_next_ns(&walk);
         if (i < shown)
             try_show_request(out, request, plan_of(trial)->shape == PLAN_OPEN,
                              trial->session->secrets);

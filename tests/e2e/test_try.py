@@ -91,6 +91,20 @@ class Requests(Case):
         out = self.llmbench("try", "--dataset", "lines", "--rate", 10, "--arrival", "constant", expect=0).out
         self.assertEqual(re.findall(r"due (\S+) s after", out), ["0", "0.1", "0.2"])
 
+        self.write("trace.lua", """return { build_messages = function() local i = 0 return function()
+            i = i + 1 if i < 4 then return { prompt = "x", at = i * 0.5 } end end end }""")
+        out = self.llmbench("try", "--dataset", "trace.lua", "--arrival", "trace", "--trace-speed", 2, expect=0).out
+        self.assertEqual(re.findall(r"due (\S+) s after", out), ["0.25", "0.5", "0.75"])
+
+    def test_options_of_the_script(self):
+        self.write("o.lua", """local api = require "apis.openai"
+            api.options = { { name = "flavour", type = "text", default = "plain", help = "of the answer" } }
+            api.setup = function(opts) return opts.flavour end
+            return api""")
+        out = self.llmbench("try", "-s", "o.lua", "--prompt", "x", "--flavour", "sweet", expect=0).out
+        self.assertIn('setup returned\n  "sweet"\n', out)
+        self.assertIn("--flavour", self.llmbench("try", "-s", "o.lua", "--prompt", "x", "--flavor", "sweet", expect=2).err)
+
     def test_setup_runs_unless_it_is_not_to(self):
         self.write("t.lua", """
             local http = require "http"
