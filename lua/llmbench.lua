@@ -48,6 +48,28 @@ function dofile(path)
     return assert(loadfile_any(path, "t"))()
 end
 
+-- What could change the program's own values, or run code when nobody waits for it.
+for _, name in ipairs({
+    "getmetatable", "getregistry", "setmetatable", "setfenv", "sethook", "setlocal",
+    "setupvalue", "setuservalue", "upvaluejoin",
+}) do
+    debug[name] = nil
+end
+newproxy = nil
+getmetatable(io.stderr).__metatable = "a file"
+
+-- Looking for line numbers after a stack overflow, LuaJIT 2.1.0-beta3 may read in front of its own
+-- memory.
+local traceback = debug.traceback
+function debug.traceback(...)
+    local first, second = ...
+    local message = type(first) == "thread" and second or first
+    if type(message) == "string" and message:find("stack overflow", 1, true) then
+        return message
+    end
+    return traceback(...)
+end
+
 ---- dataset ----
 
 local dataset, random = require("dataset"), require("random")

@@ -188,6 +188,12 @@ static void on_abandon(void *arg)
     session_abandon(run->session);
 }
 
+static void on_stuck(void *arg, const char *sentence)
+{
+    struct one_run *run = arg;
+    session_stuck(run->session, sentence);
+}
+
 /* ---- the run ---- */
 
 static struct http_config http_of(const struct run_spec *spec)
@@ -218,6 +224,7 @@ static struct run_config config_of(struct one_run *run)
         .ready = on_ready,
         .stage_done = on_stage_done,
         .abandon = on_abandon,
+        .stuck = on_stuck,
         .arg = run,
     };
 }
@@ -234,6 +241,7 @@ int one_run_carry_out(struct one_run *run, struct err *err)
         run->services = services_of(spec_of(run));
         struct run_config config = config_of(run);
         code = run_execute(&config, &run->reports, err) ? EXIT_DONE : EXIT_CANNOT_START;
+        run->session->stuck |= run->reports.stuck;
         close_progress(run);
     }
     /* Ctrl-C before the run's own signal handling began, for example while a server was silent. */
@@ -248,12 +256,14 @@ int one_run_exit_code(const struct reports *reports)
     for (size_t i = 0; i < reports->count; i++)
         ok = ok && reports->items[i].whole.ok > 0;
     bool failed = reports->end == RUN_END_SCRIPT_ERRORS || reports->end == RUN_END_DATA_FAILED ||
-                  reports->end == RUN_END_STAGE_FAILED;
+                  reports->end == RUN_END_STAGE_FAILED || reports->end == RUN_END_HOOK_TIMEOUT;
     return ok && !failed ? EXIT_DONE : EXIT_NOTHING_SUCCEEDED;
 }
 
 void one_run_fini(struct one_run *run)
 {
+    if (run->session->stuck)
+        return;
     reports_fini(&run->reports);
     plans_fini(&run->plans);
     run_facts_fini(&run->facts);

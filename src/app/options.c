@@ -1,8 +1,10 @@
 #include "app/options.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "app/about.h"
 #include "app/app.h"
@@ -13,6 +15,8 @@
 #include "app/wandb_curl.h"
 #include "app/work_dir.h"
 #include "base/mem.h"
+#include "base/units.h"
+#include "script/watch.h"
 
 _Static_assert(offsetof(struct options, spec) == 0, "offsets count from the spec");
 
@@ -91,6 +95,25 @@ static bool look_around(struct options *options, int argc, char **argv, int firs
            opt_environment(&options->set, err) && checks_dataset(&options->set, spec, err);
 }
 
+/* A script's own code does not end, and this thread is inside it. */
+static void stuck(void *arg, struct script *script, const char *sentence)
+{
+    (void)arg, (void)script;
+    fprintf(stderr, "llmbench: %s\n", sentence);
+    _exit(EXIT_CANNOT_START);
+}
+
+/* Before any default is filled in. */
+static struct watch *look_watch(const struct options *options, struct err *err)
+{
+    const struct opt_row *row = opt_find(&options->set, "hook-timeout");
+    struct watch_config config = {.limit_ns = options->spec.hook_timeout_ns, .given_up = stuck};
+    if (opt_origin(&options->set, row) == OPT_UNSET &&
+        !units_duration(row->fallback, &config.limit_ns, err))
+        return NULL;
+    return watch_new(&config, err);
+}
+
 static bool look_into_scripts(struct options *options, struct secrets *secrets, struct err *err)
 {
     const struct run_spec *spec = &options->spec;
@@ -100,9 +123,14 @@ static bool look_into_scripts(struct options *options, struct secrets *secrets, 
         .api = spec->api,
         .dataset = spec->dataset,
         .opts = &options->set,
+        .memory_limit = (size_t)spec->lua_memory,
         .secrets = secrets,
     };
-    return checks_scripts(spec, err) && script_options(&config, &options->declared, err);
+    if (!checks_scripts(spec, err) || !(config.watch = look_watch(options, err)))
+        return false;
+    bool ok = script_options(&config, &options->declared, err);
+    watch_free(config.watch);
+    return ok;
 }
 
 bool options_look(struct options *options, int argc, char **argv, int first,

@@ -30,6 +30,7 @@ struct script_config scripts_config(const struct options *options, const struct 
         .secrets = session->secrets,
         .services = services,
         .seed = (uint64_t)spec->plan_seed,
+        .memory_limit = (size_t)spec->lua_memory,
         .body_limit = BODY_LIMIT,
     };
 }

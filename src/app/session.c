@@ -193,6 +193,17 @@ void session_abandon(struct session *session)
     _exit(EXIT_INTERRUPTED);
 }
 
+/* The main thread is inside Lua, so nothing can be taken down. */
+void session_stuck(struct session *session, const char *sentence)
+{
+    struct err err;
+    int code = signals_pending() ? EXIT_INTERRUPTED : EXIT_CANNOT_START;
+    if (session->store)
+        store_close(session->store, NULL);
+    err_set(&err, "%s", sentence);
+    _exit(session_fail(session, code, &err));
+}
+
 /* ---- the end ---- */
 
 static bool close_files(struct session *session, struct err *err)
@@ -247,6 +258,8 @@ void session_fini(struct session *session, int code)
     /* After the report, which does not wait for it. */
     wandb_finish(session->wandb, code);
     wandb_curl_free(session->wandb_curl);
+    if (session->stuck)
+        _exit(code); /* all that matters has been written and flushed */
     reports_fini(&session->reports);
     run_facts_fini(&session->facts);
     free(session->libraries);

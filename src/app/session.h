@@ -31,6 +31,7 @@ struct session {
     uint32_t stages; /* that have begun, or were to: the number of the next one */
     size_t shown;    /* stages whose reports have been printed */
     bool files_made; /* database and log */
+    bool stuck;      /* a thread is still inside Lua and may look at anything that is ours */
     bool http_begun;
 };
 
@@ -51,6 +52,9 @@ bool session_open_files(struct session *session, const struct run_facts *first,
 void session_remove_files(const struct session *session);
 /* The third interrupt: what has been written stays valid, nothing else is waited for. */
 void session_abandon(struct session *session);
+/* A script has got stuck in the main thread before its run: says so, and what has been written
+ * stays valid. In any thread; does not come back. */
+void session_stuck(struct session *session, const char *sentence);
 
 /* Where tables go: with the JSON on stdout they step aside, so that it can be parsed. */
 FILE *session_tables(const struct session *session);
@@ -61,4 +65,5 @@ int session_fail(const struct session *session, int code, const struct err *err)
 int session_end(struct session *session, int code);
 /* What was printed may not have arrived: stdout may be full or gone. */
 int session_flush(const struct session *session, int code);
+/* Ends the program, with this code, when a thread is stuck. */
 void session_fini(struct session *session, int code);

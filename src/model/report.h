@@ -37,7 +37,8 @@ enum run_end {
     RUN_END_SCRIPT_ERRORS,
     RUN_END_DATA_FAILED,
     RUN_END_MEMORY,
-    RUN_END_STAGE_FAILED
+    RUN_END_STAGE_FAILED,
+    RUN_END_HOOK_TIMEOUT
 };
 
 const char *run_end_name(enum run_end end); /* "number", "data", "duration", "interrupted", … */
@@ -107,6 +108,7 @@ struct reports {
     struct report *items; /* owned */
     size_t count;
     size_t planned;   /* how many there were to be */
+    bool stuck;       /* a thread is still inside Lua: nothing it may look at can be freed */
     enum run_end end; /* of the run */
     bool interrupted;
 };

@@ -41,7 +41,8 @@ void sample_free(struct sample *sample)
 {
     if (!sample)
         return;
-    exchange_free(sample->exchange);
+    if (!sample->exchange_kept)
+        exchange_free(sample->exchange);
     free(sample->error);
     free(sample->token_error);
     free(sample->own_values);

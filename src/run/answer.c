@@ -165,14 +165,15 @@ static void sample_fail(struct sample *sample, enum outcome outcome, const char 
 
 enum { ERROR_BYTES = 500 }; /* of what the server said, secrets hidden before the cut */
 
-static void answer_http_error(struct sample *sample, const struct reading *reading)
+static void answer_http_error(struct sample *sample, const struct reading *reading,
+                              struct secrets *secrets)
 {
     const struct exchange *exchange = sample->exchange;
     struct span said = reading->error ? span_text(reading->error) : buf_span(&exchange->body);
     struct buf sentence;
     buf_init(&sentence, 2 * ERROR_BYTES + 64);
     buf_printf(&sentence, "HTTP %d%s", exchange->status, said.len ? ": " : "");
-    secrets_hide_cut(script_secrets(reading->script), said, ERROR_BYTES, &sentence);
+    secrets_hide_cut(secrets, said, ERROR_BYTES, &sentence);
     sample->outcome = outcome_of_status(exchange->status);
     sample->error = buf_take(&sentence);
 }
@@ -180,14 +181,14 @@ static void answer_http_error(struct sample *sample, const struct reading *readi
 /* The order is metrics.md's: what is missing first names the outcome, and a hook's error never
  * hides a failure of the server. */
 static void answer_judge(struct sample *sample, const struct reading *reading,
-                         const struct script_facts *facts)
+                         struct secrets *secrets, const struct script_facts *facts)
 {
     const struct exchange *exchange = sample->exchange;
     bool broken = exchange->finish == FINISH_BROKEN;
     if (exchange->finish == FINISH_CANCELLED)
         sample_fail(sample, OUTCOME_CANCELLED, "cancelled while it was in flight");
     else if (exchange->status && outcome_of_status(exchange->status) != OUTCOME_OK)
-        answer_http_error(sample, reading);
+        answer_http_error(sample, reading, secrets);
     else if (reading->error)
         sample_fail(sample, OUTCOME_STREAM_ERROR, reading->error);
     else if (broken)
@@ -295,10 +296,44 @@ struct sample *answer_score_watched(struct script *script, struct exchange *exch
         answer_frame(&reading, framing);
     }
     reading_finish(&reading);
-    answer_judge(sample, &reading, facts);
+    answer_judge(sample, &reading, script_secrets(script), facts);
     answer_tokens(script, sample, &reading);
     sample->responses = answer_responses(&reading, &sample->responses_len);
     script_answer_end(script);
+    reading_fini(&reading);
+    return sample;
+}
+
+/* The bytes as they came, as one payload. */
+static char *whole_body(const struct exchange *exchange, size_t *len)
+{
+    struct buf out;
+    buf_init(&out, SIZE_MAX / 2);
+    buf_add_char(&out, '[');
+    if (exchange->body.len)
+        json_write_string(&out, buf_span(&exchange->body));
+    buf_add_char(&out, ']');
+    *len = out.len;
+    return buf_take(&out);
+}
+
+struct sample *answer_unread(const struct script *script, struct exchange *exchange,
+                             const char *why)
+{
+    struct sample *sample = MEM_NEW(struct sample);
+    const struct script_facts *facts = script_facts(script);
+    struct err fault;
+    sample->exchange = exchange;
+    sample->streamed = framing_of(exchange, facts) != FRAMING_BODY && exchange->body.len > 0;
+    struct reading reading;
+    reading_init(&reading, NULL, sample);
+    err_set(&fault, "not read: %s", why);
+    reading_fault(&reading, &fault);
+    reading_finish(&reading);
+    answer_judge(sample, &reading, script_secrets(script), facts);
+    sample->prompt_tokens = sample->completion_tokens = TOKENS_UNKNOWN;
+    sample->cached_tokens = sample->reasoning_tokens = TOKENS_UNKNOWN;
+    sample->responses = whole_body(exchange, &sample->responses_len);
     reading_fini(&reading);
     return sample;
 }

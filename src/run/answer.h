@@ -29,3 +29,7 @@ struct sample *answer_score(struct script *script, struct exchange *exchange);
 /* The same under the eyes of `watch`, all of whose functions are there. */
 struct sample *answer_score_watched(struct script *script, struct exchange *exchange,
                                     const struct answer_watch *watch);
+/* The same without any Lua: nothing of the answer is read, and `why` is its fault unless the server
+ * or the connection failed too. The script is only asked for what never changes. */
+struct sample *answer_unread(const struct script *script, struct exchange *exchange,
+                             const char *why);

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "script/script.h"
+#include "script/watch.h"
 
 /* ---- what the stage before left ---- */
 
@@ -89,11 +90,24 @@ static bool composer_fail(struct composer *composer, const struct err *err)
     return false;
 }
 
+/* A hook that did not return in time ends the run. True: one did not. */
+static bool composer_overdue(struct composer *composer)
+{
+    char *why = script_take_overdue(composer->script);
+    if (!why)
+        return false;
+    line_overdue(composer->line, why);
+    free(why);
+    return true;
+}
+
 static bool composer_rewind(struct composer *composer)
 {
     struct err err;
     composer->data_ended = false;
-    return script_rewind(composer->script, &err) || composer_fail(composer, &err);
+    if (script_rewind(composer->script, &err))
+        return true;
+    return !composer_overdue(composer) && composer_fail(composer, &err);
 }
 
 /* Another pass over a trace. Without a number only its own time could bring it to an end. */
@@ -197,7 +211,12 @@ static bool composer_walk(struct composer *composer)
             return false;
         struct request *request = NULL;
         struct err err;
-        switch (composer_next(composer, &walk, &request, &err)) {
+        enum script_step step = composer_next(composer, &walk, &request, &err);
+        if (composer_overdue(composer)) {
+            request_free(request);
+            return false;
+        }
+        switch (step) {
         case SCRIPT_STEP_OK:
             if (!composer_give(composer, &walk, request))
                 return false;
@@ -212,16 +231,21 @@ static bool composer_walk(struct composer *composer)
     return true;
 }
 
-void *composer_run(void *arg)
+void composer_leave(struct composer *composer)
 {
-    struct composer *composer = arg;
     struct line *line = composer->line;
-    if (composer_walk(composer))
-        composer->known_ns = UINT64_MAX;
     queue_close(line->ready);
     line_release(line); /* fewer requests than the queue holds */
     atomic_store(&line->composer_left, true);
     line_wake_all(line); /* those that wait for a slot's time may have nothing to wait for */
     line->main.wake(line->main.arg);
+}
+
+void *composer_run(void *arg)
+{
+    struct composer *composer = arg;
+    if (composer_walk(composer))
+        composer->known_ns = UINT64_MAX;
+    composer_leave(composer);
     return NULL;
 }

@@ -30,4 +30,6 @@ composer_run(void *composer); /* a thread's function; closes `ready` when nothin
 /* How many of those that were composed and not started were due before `offset_ns`. After its
  * thread has ended. */
 uint64_t composer_kept_due(const struct composer *composer, uint64_t offset_ns);
+/* The end of its walk; its thread's last word, or said for a thread that was given up. */
+void composer_leave(struct composer *composer);
 void composer_fini(struct composer *composer); /* not the script */

@@ -1,9 +1,12 @@
 #include "run/line.h"
 
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
+#include "script/watch.h"
 
 void line_wake_all(struct line *line)
 {
@@ -40,6 +43,17 @@ void line_stop(struct line *line, enum run_end end, uint64_t at_ns)
     atomic_store(&line->end, (int)end);
     queue_close(line->ready);
     line_wake_all(line);
+}
+
+void line_overdue(struct line *line, const char *sentence)
+{
+    char *none = NULL, *why = mem_text(sentence);
+    log_error(line->log, "%s", sentence);
+    if (!atomic_compare_exchange_strong(&line->overdue_why, &none, why))
+        free(why);
+    atomic_fetch_add(&line->overdue, 1);
+    watch_shorten(line->watch);
+    line_stop(line, RUN_END_HOOK_TIMEOUT, clock_now_ns());
 }
 
 void line_cancel(struct line *line)

@@ -15,6 +15,7 @@
 #include "model/report.h"
 
 struct line;
+struct watch;
 
 /* A station that must hear of the release and of the stop (the workers' loops). */
 struct line_listener {
@@ -48,6 +49,9 @@ struct line {
     _Atomic uint64_t data_cycles;     /* composer */
     _Atomic uint64_t script_errors;   /* scorers */
     _Atomic uint64_t bodies_left_out; /* scorers */
+    _Atomic uint32_t overdue;         /* hooks that did not return in time: line_overdue */
+    _Atomic(char *) overdue_why;      /* of the first of them, owned; NULL = there was none */
+    struct watch *watch;              /* the run's */
     _Atomic uint32_t workers_left, scorers_left; /* the last to leave closes the next queue */
 };
 
@@ -59,6 +63,8 @@ uint64_t line_deadline_ns(struct line *line);
 /* Starting stops as of `at_ns` (no later than the deadline); only the first call counts and names
  * the end. Wakes everybody. Thread-safe. */
 void line_stop(struct line *line, enum run_end end, uint64_t at_ns);
+/* A hook did not return in time: the stage stops starting, and says why. Thread-safe. */
+void line_overdue(struct line *line, const char *sentence);
 /* Stops, and in-flight exchanges are cancelled. Thread-safe. */
 void line_cancel(struct line *line);
 bool line_stopped(struct line *line);

@@ -5,18 +5,54 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "io/loop.h"
+#include "model/run_spec.h"
 #include "run/stage.h"
+#include "script/watch.h"
 
 /* What lives as long as the run: the scripts with their place in the data, and main's station. */
 struct run {
     struct run_config *config;
     struct run_place place; /* where it began */
+    struct watch *watch;
+    _Atomic bool opened;           /* signals are heard by the collector */
+    _Atomic(struct stage *) stage; /* under way; NULL = none */
     struct composer composer;
     struct scorer *scorers;
     size_t scorer_count;
     struct collector collector;
     bool collector_ready;
 };
+
+/* ---- hooks that do not return ---- */
+
+static void given_up(void *arg, struct script *script, const char *sentence)
+{
+    struct run *run = arg;
+    struct stage *stage = atomic_load(&run->stage);
+    if (stage)
+        stage_give_up(stage, script, sentence);
+    else if (run->config->stuck)
+        run->config->stuck(run->config->arg, sentence);
+}
+
+/* Ctrl-C before the run: nobody else hears it. */
+static bool hurried(void *arg)
+{
+    struct run *run = arg;
+    return !atomic_load(&run->opened) && signals_pending();
+}
+
+static bool open_watch(struct run *run, struct err *err)
+{
+    const struct watch_config config = {
+        .limit_ns = run->config->spec->hook_timeout_ns,
+        .hurried = hurried,
+        .given_up = given_up,
+        .arg = run,
+    };
+    run->watch = run->config->script.watch = watch_new(&config, err);
+    return run->watch != NULL;
+}
 
 /* ---- setting up ---- */
 
@@ -59,6 +95,8 @@ static bool open_scorers(struct run *run, struct err *err)
 static bool run_open(struct run *run, struct err *err)
 {
     struct run_config *config = run->config;
+    if (!open_watch(run, err))
+        return false;
     struct script_config script = config->script;
     script.role = SCRIPT_COMPOSER;
     if (!(run->composer.script = script_open(&script, err)))
@@ -71,6 +109,7 @@ static bool run_open(struct run *run, struct err *err)
     if (!open_scorers(run, err) || !config->ready(config->arg, facts, &config->http, err))
         return false;
     run->collector_ready = collector_init(&run->collector, config, err);
+    atomic_store(&run->opened, true);
     return run->collector_ready;
 }
 
@@ -97,7 +136,7 @@ static bool goes_on(const struct run *run, enum run_end end)
 {
     return !run->collector.interrupts && !run->composer.failure && end != RUN_END_INTERRUPTED &&
            end != RUN_END_MEMORY && end != RUN_END_SCRIPT_ERRORS && end != RUN_END_DATA_FAILED &&
-           end != RUN_END_STAGE_FAILED;
+           end != RUN_END_STAGE_FAILED && end != RUN_END_HOOK_TIMEOUT;
 }
 
 static bool run_stage(struct run *run, uint32_t i, struct reports *reports, struct err *err)
@@ -110,7 +149,9 @@ static bool run_stage(struct run *run, uint32_t i, struct reports *reports, stru
         .scorers = run->scorers,
         .scorer_count = run->scorer_count,
         .collector = &run->collector,
+        .watch = run->watch,
     };
+    atomic_store(&run->stage, &stage);
     bool ok = stage_open(&stage, err) && stage_run(&stage, err);
     if (ok) {
         reports->end = stage_end(&stage);
@@ -118,6 +159,7 @@ static bool run_stage(struct run *run, uint32_t i, struct reports *reports, stru
         if (!stage.plan->warmup || !goes_on(run, reports->end))
             report_stage(run, &stage, reports);
     }
+    atomic_store(&run->stage, NULL);
     stage_close(&stage);
     return ok;
 }
@@ -160,16 +202,31 @@ static void leave_place(const struct run *run)
 
 /* ---- taking down ---- */
 
-static void run_close(struct run *run)
+/* False: a thread that was given up is still inside it. */
+static bool close_script(struct script *script)
 {
+    if (script && script_given_up(script))
+        return false;
+    script_close(script);
+    return true;
+}
+
+/* False: some thread may still look at what was the run's. */
+static bool run_close(struct run *run)
+{
+    bool ours = true;
     if (run->collector_ready)
         collector_fini(&run->collector);
     for (size_t i = 0; i < run->scorer_count; i++)
-        script_close(run->scorers[i].script);
-    free(run->scorers);
-    if (run->composer.script)
-        script_close(run->composer.script);
+        ours &= close_script(run->scorers[i].script);
+    ours &= close_script(run->composer.script);
     composer_fini(&run->composer);
+    if (!ours)
+        return false;
+    free(run->scorers);
+    watch_free(run->watch);
+    free(run);
+    return true;
 }
 
 bool run_execute(struct run_config *config, struct reports *reports, struct err *err)
@@ -184,7 +241,6 @@ bool run_execute(struct run_config *config, struct reports *reports, struct err 
         leave_place(run);
     else if (ok)
         collector_end(&run->collector, reports);
-    run_close(run);
-    free(run);
+    reports->stuck = !run_close(run);
     return ok;
 }

@@ -42,6 +42,9 @@ struct run_config {
     void (*stage_done)(void *arg, const struct report *report);
     /* A third interrupt: keeps what is stored and does not come back. May be NULL. */
     void (*abandon)(void *arg);
+    /* Before the run, a script has got stuck in the thread that would start it: says so and does
+     * not come back. In a thread of its own. May be NULL. */
+    void (*stuck)(void *arg, const char *sentence);
     void *arg;
 };
 

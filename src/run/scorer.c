@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "run/answer.h"
+#include "script/watch.h"
 
 /* The end of the window, if it matters to this exchange. A worker may notice the deadline a moment
  * late, and this exchange may have ended in that moment. */
@@ -44,10 +45,35 @@ static void scorer_leave_out(struct scorer *scorer, struct sample *sample)
 static void scorer_hand_on(struct scorer *scorer, struct sample *sample)
 {
     struct line *line = scorer->line;
-    if (queue_over(line->samples) && queue_over(line->finished))
+    if (queue_over(line->samples) && queue_over(line->finished) && !sample->exchange_kept)
         scorer_leave_out(scorer, sample);
     if (!queue_put(line->samples, sample, sample_bytes(sample)))
         sample_free(sample); /* only when the line has been given up */
+}
+
+static struct sample *scorer_unread(struct scorer *scorer, struct exchange *exchange)
+{
+    return answer_unread(scorer->script, exchange, atomic_load(&scorer->line->overdue_why));
+}
+
+/* After a second hook that did not return, what is left is not waited for. */
+static struct sample *scorer_score(struct scorer *scorer, struct exchange *exchange)
+{
+    if (atomic_load(&scorer->line->overdue) > 1)
+        return scorer_unread(scorer, exchange);
+    atomic_store(&scorer->current, exchange);
+    struct sample *sample = answer_score(scorer->script, exchange);
+    char *why = script_take_overdue(scorer->script);
+    if (why)
+        line_overdue(scorer->line, why);
+    free(why);
+    return sample;
+}
+
+static void scorer_pass(struct scorer *scorer, struct sample *sample)
+{
+    scorer_count(scorer, sample);
+    scorer_hand_on(scorer, sample);
 }
 
 void *scorer_run(void *arg)
@@ -56,12 +82,25 @@ void *scorer_run(void *arg)
     struct line *line = scorer->line;
     struct exchange *exchange;
     line_step_back();
-    while ((exchange = queue_take(line->finished))) {
-        struct sample *sample = answer_score(scorer->script, exchange);
-        scorer_count(scorer, sample);
-        scorer_hand_on(scorer, sample);
-    }
+    while ((exchange = queue_take(line->finished)))
+        scorer_pass(scorer, scorer_score(scorer, exchange));
     if (atomic_fetch_sub(&line->scorers_left, 1) == 1)
         queue_close(line->samples);
+    return NULL;
+}
+
+void *scorer_stand_in(void *arg)
+{
+    struct scorer *scorer = arg;
+    struct line *line = scorer->line;
+    struct exchange *exchange = atomic_load(&scorer->current);
+    struct sample *stuck = scorer_unread(scorer, exchange);
+    stuck->exchange_kept = true;
+    scorer_pass(scorer, stuck);
+    if (atomic_fetch_sub(&line->scorers_left, 1) > 1)
+        return NULL;
+    while ((exchange = queue_take(line->finished)))
+        scorer_pass(scorer, scorer_unread(scorer, exchange));
+    queue_close(line->samples);
     return NULL;
 }

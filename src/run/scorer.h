@@ -6,13 +6,18 @@
 #include "run/line.h"
 
 struct script;
+struct exchange;
 
 enum { SCRIPT_ERROR_LIMIT = 100 }; /* so many requests failed by the script end the run */
 
 struct scorer {
     struct line *line;
-    struct script *script; /* its own state */
+    struct script *script;              /* its own state */
+    _Atomic(struct exchange *) current; /* being scored, or the last that was */
     struct stats *whole, *steady;
 };
 
 void *scorer_run(void *scorer); /* a thread's function */
+/* The same for a scorer whose thread was given up: what it was at, and what no other scorer is left
+ * to take, goes on unread. */
+void *scorer_stand_in(void *scorer);

@@ -8,6 +8,7 @@
 #include "base/hist.h"
 #include "base/mem.h"
 #include "model/run_spec.h"
+#include "script/watch.h"
 
 enum {
     FINISHED_ITEMS = 4096, /* or four a slot, whichever is more */
@@ -53,6 +54,7 @@ static void open_line(struct stage *stage)
     size_t finished = (size_t)plan->parallel * 4;
     line->plan = plan;
     line->log = stage->config->log;
+    line->watch = stage->watch;
     line->ready_limit = READY_BYTES;
     line->ready = queue_new(plan_ahead(plan), READY_BYTES);
     line->finished =
@@ -70,6 +72,7 @@ static void open_statistics(struct stage *stage)
         stage->scorers[i].steady = stats_new();
     }
     stage->scorer_threads = mem_zero(stage->scorer_count, sizeof *stage->scorer_threads);
+    stage->stand_ins = mem_zero(stage->scorer_count, sizeof *stage->stand_ins);
 }
 
 bool stage_open(struct stage *stage, struct err *err)
@@ -109,7 +112,7 @@ static bool start_threads(struct stage *stage, struct err *err)
 
 static void join_thread(struct thread *thread)
 {
-    if (thread->running)
+    if (thread->running && !thread->given_up)
         pthread_join(thread->id, NULL);
 }
 
@@ -139,13 +142,39 @@ bool stage_run(struct stage *stage, struct err *err)
         queue_close(stage->line.finished);
         queue_close(stage->line.samples);
     }
+    watch_settle(stage->watch);
     join_thread(&stage->composer_thread);
     for (size_t i = 0; i < stage->worker_count; i++)
         join_thread(&stage->worker_threads[i]);
     for (size_t i = 0; i < stage->scorer_count; i++)
         join_thread(&stage->scorer_threads[i]);
+    for (size_t i = 0; i < stage->scorer_count; i++)
+        join_thread(&stage->stand_ins[i]);
     keep_unstarted(stage);
     return ok;
+}
+
+static void stand_in(struct stage *stage, size_t i)
+{
+    struct err err;
+    if (thread_start(&stage->stand_ins[i], scorer_stand_in, &stage->scorers[i], &err))
+        return;
+    log_warn(stage->config->log, "%s", err.text);
+    scorer_stand_in(&stage->scorers[i]);
+}
+
+void stage_give_up(struct stage *stage, const struct script *script, const char *sentence)
+{
+    line_overdue(&stage->line, sentence);
+    for (size_t i = 0; i < stage->scorer_count; i++)
+        if (stage->scorers[i].script == script) {
+            stage->scorer_threads[i].given_up = true;
+            stand_in(stage, i);
+        }
+    if (stage->composer->script == script) {
+        stage->composer_thread.given_up = true;
+        composer_leave(stage->composer);
+    }
 }
 
 /* ---- summing up ---- */
@@ -159,6 +188,8 @@ static uint64_t missing(struct stage *stage)
 
 enum run_end stage_end(struct stage *stage)
 {
+    if (atomic_load(&stage->line.overdue))
+        return RUN_END_HOOK_TIMEOUT;
     if (stage->composer->failure)
         return RUN_END_DATA_FAILED;
     if (line_stopped(&stage->line))
@@ -325,8 +356,9 @@ void stage_report(struct stage *stage, struct report *report)
     fill_trust(stage, report);
     fill_errors(stage, report);
     verdict_of(&report->whole, &report->steady, &report->trust, &report->verdict);
-    if (stage->composer->failure)
-        report->stop_reason = mem_text(stage->composer->failure);
+    const char *overdue = atomic_load(&stage->line.overdue_why);
+    if (overdue || stage->composer->failure)
+        report->stop_reason = mem_text(overdue ? overdue : stage->composer->failure);
 }
 
 /* ---- taking down ---- */
@@ -352,6 +384,8 @@ void stage_close(struct stage *stage)
         stage->scorers[i].whole = stage->scorers[i].steady = NULL;
     }
     free(stage->scorer_threads);
+    free(stage->stand_ins);
+    free(atomic_load(&stage->line.overdue_why));
     stage->composer->composed = 0;
     stage->composer->known_ns = 0;
     close_queues(&stage->line);

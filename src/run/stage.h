@@ -14,6 +14,7 @@
 struct thread {
     pthread_t id;
     bool running;
+    bool given_up; /* inside Lua, for ever: not joined */
 };
 
 struct stage {
@@ -28,13 +29,17 @@ struct stage {
     struct collector *collector; /* the run's */
     struct worker **workers;
     size_t worker_count;
-    struct thread composer_thread, *worker_threads, *scorer_threads;
+    struct thread composer_thread, *worker_threads, *scorer_threads, *stand_ins;
+    struct watch *watch; /* the run's */
 };
 
 /* Sets the line up; nothing runs yet. */
 bool stage_open(struct stage *stage, struct err *err) MUST_CHECK;
 /* Runs it to its end. False: a thread could not be started; nothing was sent. */
 bool stage_run(struct stage *stage, struct err *err) MUST_CHECK;
+/* A thread of the stage that uses this script does not come back: the others go on without it. In
+ * the watch's thread. */
+void stage_give_up(struct stage *stage, const struct script *script, const char *sentence);
 void stage_report(struct stage *stage, struct report *report);
 enum run_end stage_end(struct stage *stage);
 void stage_close(struct stage *stage);

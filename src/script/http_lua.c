@@ -130,7 +130,10 @@ int http_lua_request(lua_State *lua)
     headers_take(lua, &script->sent_headers, 1, where);
     request.headers = &script->sent_headers;
     struct err err;
-    if (script->services->http(script->services->arg, &request, &script->answer, &err)) {
+    watched_wait(script);
+    bool ok = script->services->http(script->services->arg, &request, &script->answer, &err);
+    watched_go_on(script);
+    if (ok) {
         push_answer(lua, script); // -- … answer
         return 1;
     }

@@ -5,6 +5,8 @@
 
 #include "script/state.h"
 
+static const char the_iterator[] = "the iterator";
+
 /* ---- one item ---- */
 
 static void check_message(lua_State *lua, int number)
@@ -152,6 +154,7 @@ static void begin_items(lua_State *lua, struct script *script, void *arg)
     if (!lua_isfunction(lua, -1))
         throw_error(lua, "must return an iterator (a function that gives the next item), not %s",
                     value_kind(lua, -1));
+    place_note(lua, script, the_iterator);
     slot_take(lua, SLOT_ITERATOR); // -- dataset
     script->item_count = 0;
     script->item_at = 0;
@@ -217,7 +220,7 @@ static void take_item(lua_State *lua, struct script *script, void *arg)
 
 static bool take_ahead(struct script *script, struct err *err)
 {
-    if (state_run(script, NULL, take_item, NULL, err))
+    if (state_do(script, the_iterator, take_item, NULL, err))
         return true;
     return err_prefix(err, "data set '%s', item %llu", script->facts.dataset_name,
                       (unsigned long long)script->item_count + 1);
@@ -254,7 +257,7 @@ bool script_pass_over(struct script *script, uint64_t items, struct err *err)
     if (script->prompt || script->item_count > items)
         return true; /* the item taken is beyond them */
     script->item_taken = false;
-    if (!state_run(script, NULL, pass_over, &items, err))
+    if (!state_do(script, the_iterator, pass_over, &items, err))
         return err_prefix(err, "data set '%s', item %llu", script->facts.dataset_name,
                           (unsigned long long)script->item_count + 1);
     return script->item_count == items || script_rewind(script, err);

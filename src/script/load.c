@@ -57,6 +57,16 @@ static void check_field(lua_State *lua, struct load_job *job)
     job->dataset |= dataset && is_hook_of(WORD_DATASET, name);
 }
 
+/* -- key value */
+static void note_hook(lua_State *lua, struct script *script)
+{
+    const struct script_word *word = script_word_find(WORD_API, lua_tostring(lua, -2));
+    if (!word)
+        word = script_word_find(WORD_DATASET, lua_tostring(lua, -2));
+    if (word && lua_isfunction(lua, -1))
+        place_note(lua, script, word->name);
+}
+
 static void check_required(lua_State *lua, enum word_kind kind, const char *where)
 {
     const struct script_word *word;
@@ -72,7 +82,7 @@ static void check_required(lua_State *lua, enum word_kind kind, const char *wher
 }
 
 /* -- table: the chunk's result, every field checked */
-static void push_table(lua_State *lua, struct load_job *job)
+static void push_table(lua_State *lua, struct script *script, struct load_job *job)
 {
     push_chunk(lua, job->source); // -- chunk
     lua_call(lua, 0, 1);          // -- table
@@ -83,6 +93,7 @@ static void push_table(lua_State *lua, struct load_job *job)
     while (lua_next(lua, -2)) {
         // -- table key value
         check_field(lua, job);
+        note_hook(lua, script);
         lua_pop(lua, 1); // -- table key
     }
 }
@@ -90,8 +101,7 @@ static void push_table(lua_State *lua, struct load_job *job)
 static void load_both(lua_State *lua, struct script *script, void *arg)
 {
     struct load_job *job = arg;
-    (void)script;
-    push_table(lua, job); // -- table
+    push_table(lua, script, job); // -- table
     if (!job->api && !job->dataset)
         throw_error(lua,
                     "%s: neither an API script (build_request, parse_responses) nor a dataset "
@@ -109,18 +119,16 @@ static void load_both(lua_State *lua, struct script *script, void *arg)
 
 static void load_api(lua_State *lua, struct script *script, void *arg)
 {
-    (void)script;
     struct load_job *job = arg;
-    push_table(lua, job); // -- table
+    push_table(lua, script, job); // -- table
     check_required(lua, WORD_API, job->source->where);
     slot_take(lua, SLOT_API); // --
 }
 
 static void load_dataset(lua_State *lua, struct script *script, void *arg)
 {
-    (void)script;
     struct load_job *job = arg;
-    push_table(lua, job); // -- table
+    push_table(lua, script, job); // -- table
     check_required(lua, WORD_DATASET, job->source->where);
     slot_take(lua, SLOT_DATASET); // --
 }
@@ -256,6 +264,14 @@ static void look_beside(struct script *script, const struct source *source)
         list_add(&script->beside, source->folder);
 }
 
+static bool run_load(struct script *script, const struct source *source, script_job_fn *job_fn,
+                     struct load_job *job, struct err *err)
+{
+    free(script->loading);
+    script->loading = mem_printf("loading %s", source->where);
+    return state_do(script, script->loading, job_fn, job, err);
+}
+
 static bool load_named(struct script *script, const char *kind, const char *option,
                        const char *name, script_job_fn *job_fn, struct err *err)
 {
@@ -266,7 +282,7 @@ static bool load_named(struct script *script, const char *kind, const char *opti
     if (ok) {
         describe(script, &source, api, !api);
         look_beside(script, &source);
-        ok = state_run(script, NULL, job_fn, &job, err);
+        ok = run_load(script, &source, job_fn, &job, err);
     }
     source_fini(&source);
     return ok;
@@ -280,7 +296,7 @@ static bool load_file(struct script *script, const char *path, struct load_job *
     bool ok = source_read(&source, path, err);
     if (ok) {
         look_beside(script, &source);
-        ok = state_run(script, NULL, load_both, job, err);
+        ok = run_load(script, &source, load_both, job, err);
     }
     if (ok)
         describe(script, &source, job->api, job->dataset);

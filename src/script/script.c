@@ -188,7 +188,7 @@ bool script_options(const struct script_config *config, struct script_options *o
     if (only_built_in(config))
         return true;
     struct script *script = script_new(config);
-    bool ok = state_open(script, err) && load_scripts(script, config, err) &&
+    bool ok = state_open(script, config->watch, err) && load_scripts(script, config, err) &&
               state_run(script, NULL, take_options, out, err);
     script_close(script);
     return ok;
@@ -204,7 +204,7 @@ void script_options_fini(struct script_options *options)
 struct script *script_open(const struct script_config *config, struct err *err)
 {
     struct script *script = script_new(config);
-    bool ok = state_open(script, err) && load_scripts(script, config, err);
+    bool ok = state_open(script, config->watch, err) && load_scripts(script, config, err);
     if (ok && config->role == SCRIPT_COMPOSER)
         ok = open_composer(script, config, err);
     if (ok)

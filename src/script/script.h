@@ -21,6 +21,7 @@
 #include "model/sample.h"
 
 struct script;
+struct watch;
 
 enum script_role { SCRIPT_COMPOSER, SCRIPT_SCORER };
 /* What says when a request is due, and with it which of an item's times count: `delay` or `at`. */
@@ -63,6 +64,7 @@ struct script_config {
     const struct script_services *services; /* borrowed; NULL = scripts cannot send HTTP requests */
     uint64_t seed;
     bool no_setup;       /* the composer's setup is not called, ctx.setup stays nil */
+    struct watch *watch; /* borrowed, outlives the script; NULL = calls may last for ever */
     size_t memory_limit; /* bytes for the Lua heap; 0 = the default (1 GiB) */
     uint64_t body_limit; /* bytes of one composed body; 0 = the default (256 MiB) */
 };

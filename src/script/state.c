@@ -96,7 +96,11 @@ static int handle_error(lua_State *lua)
         lua_pushfstring(lua, "(the error is a %s value)", luaL_typename(lua, 1));
     // -- error … message
     const char *message = lua_tostring(lua, -1);
-    if (!message || !running_function(lua, &frame) || is_plain_refusal(lua, message))
+    bool interrupted = watched_interrupted(script_of(lua));
+    if (interrupted) /* what the handler itself does is not to be */
+        lua_sethook(lua, NULL, 0, 0);
+    if (!message || !running_function(lua, &frame) ||
+        (!interrupted && is_plain_refusal(lua, message)))
         return 1;
     if (strstr(message, "stack overflow")) {
         /* looking for line numbers now, LuaJIT 2.1.0-beta3 may read in front of its own memory */
@@ -148,20 +152,50 @@ static void give_memory_back(struct script *script)
     script->memory_limit -= COLLECT_BYTES;
 }
 
-bool state_run(struct script *script, const char *hook, script_job_fn *job, void *arg,
-               struct err *err)
+static void tell(struct script *script, int status, struct err *err)
 {
-    int status = protected_call(script, job, arg);
-    if (status == 0)
-        return true;
     const char *message = lua_tostring(script->lua, -1);
     if (status == LUA_ERRMEM)
         err_set(err, "out of memory: the Lua heap may hold %zu bytes", script->memory_limit);
     else
         err_set(err, "%s", message ? message : "an error without a message");
     lua_settop(script->lua, STACK_RUNNER);
-    give_memory_back(script);
-    return hook ? err_prefix(err, "%s", hook) : false;
+}
+
+bool state_do(struct script *script, const char *doing, script_job_fn *job, void *arg,
+              struct err *err)
+{
+    watched_begin(script, doing);
+    int status = protected_call(script, job, arg);
+    if (status != 0) {
+        tell(script, status, err);
+        give_memory_back(script);
+    }
+    return !watched_end(script, status != 0, err) && status == 0;
+}
+
+bool state_run(struct script *script, const char *hook, script_job_fn *job, void *arg,
+               struct err *err)
+{
+    return state_do(script, hook ? hook : "the script", job, arg, err) ||
+           (hook && err_prefix(err, "%s", hook));
+}
+
+void place_note(lua_State *lua, struct script *script, const char *hook)
+{
+    lua_Debug function;
+    size_t i = 0;
+    while (i < script->place_count && strcmp(script->places[i].hook, hook) != 0)
+        i++;
+    lua_pushvalue(lua, -1); // -- function function
+    if (!lua_getinfo(lua, ">S", &function) || i == HOOK_PLACES)
+        return;
+    script->place_count += i == script->place_count;
+    free(script->places[i].place);
+    bool known = function.linedefined > 0; /* C functions lie nowhere */
+    script->places[i].hook = hook;
+    script->places[i].place =
+        known ? mem_printf("%s:%d", function.short_src, function.linedefined) : NULL;
 }
 
 /* ---- birth and death ---- */
@@ -183,12 +217,13 @@ static void open_libraries(lua_State *lua, struct script *script, void *arg)
     lua_gc(lua, LUA_GCRESTART, 0);
 }
 
-bool state_open(struct script *script, struct err *err)
+bool state_open(struct script *script, struct watch *watch, struct err *err)
 {
     script->lua = lua_newstate(state_allocate, script);
     if (!script->lua)
         return err_set(err, "Lua cannot start: this build of LuaJIT takes no allocator of ours");
     lua_atpanic(script->lua, panic);
+    watch_join(watch, script);
     lua_pushcfunction(script->lua, handle_error); // -- handler
     lua_pushcfunction(script->lua, run_job);      // -- handler runner
     return state_run(script, NULL, open_libraries, NULL, err);
@@ -196,9 +231,14 @@ bool state_open(struct script *script, struct err *err)
 
 void state_close(struct script *script)
 {
+    watch_leave(script);
     if (script->lua)
         lua_close(script->lua);
     script->lua = NULL;
+    for (size_t i = 0; i < script->place_count; i++)
+        free(script->places[i].place);
+    free(script->loading);
+    free(script->watched.overdue);
 }
 
 /* ---- small helpers ---- */

@@ -5,12 +5,15 @@
 #include <lauxlib.h>
 #include <lua.h>
 #include <lualib.h>
+#include <pthread.h>
+#include <stdatomic.h>
 
 #include "base/buf.h"
 #include "base/list.h"
 #include "base/rng.h"
 #include "script/contract.h"
 #include "script/script.h"
+#include "script/watch.h"
 #include "wire/json.h"
 
 /* The scripts of who names none. */
@@ -49,8 +52,44 @@ struct data_seen {
     uint64_t line;
 };
 
+/* How a call into Lua stands; one atomic word with the call's number. */
+enum watch_phase {
+    WATCH_IDLE,
+    WATCH_RUNNING,
+    WATCH_WAITING,     /* in a service that may wait */
+    WATCH_INTERRUPTED, /* by the watch; its thread has not come back yet */
+    WATCH_GIVEN_UP,    /* its thread never comes back */
+    WATCH_PHASES = 8,
+};
+
+struct watched {
+    struct watch *watch; /* borrowed; NULL = nobody watches */
+    struct script *next; /* the watch's */
+    _Atomic uint64_t word;
+    uint64_t call;     /* the script's thread, like the next two */
+    const char *doing; /* the hook, or what else is run */
+    pthread_t thread;
+    uint64_t seen, seen_ns; /* the watch's: the word, and since when it has stood */
+    uint64_t limit_ns;      /* that the interrupted call had; set before it is interrupted */
+    bool hurried;           /* it is Ctrl-C that interrupts; like limit_ns */
+    _Atomic unsigned signals_sent, signals_seen;
+    char *overdue; /* of the last interrupted call */
+};
+
+/* Where a hook's function begins: "mine.lua:12". */
+struct hook_place {
+    const char *hook;
+    char *place; /* owned */
+};
+
+enum { HOOK_PLACES = 32 };
+
 struct script {
     lua_State *lua;
+    struct watched watched;
+    struct hook_place places[HOOK_PLACES];
+    size_t place_count;
+    char *loading; /* "loading mine.lua" */
     size_t memory_used, memory_limit;
     bool memory_capped; /* only inside a protected call may an allocation be refused */
     bool memory_refused;
@@ -114,12 +153,29 @@ struct script {
 
 /* The script whose state this is; for C functions that Lua calls. */
 struct script *script_of(lua_State *lua);
-bool state_open(struct script *script, struct err *err) MUST_CHECK;
+bool state_open(struct script *script, struct watch *watch, struct err *err) MUST_CHECK;
 void state_close(struct script *script);
 /* Runs job(lua, script, arg) under the one protected call: an empty stack at its start, whatever it
  * leaves is dropped. A Lua error becomes "HOOK: message" with the traceback; hook may be NULL. */
 bool state_run(struct script *script, const char *hook, script_job_fn *job, void *arg,
                struct err *err) MUST_CHECK;
+
+/* The same for what is no hook: the message stands alone; `doing` names it for the watch. */
+bool state_do(struct script *script, const char *doing, script_job_fn *job, void *arg,
+              struct err *err) MUST_CHECK;
+/* Remembers where the function at the top begins. */
+void place_note(lua_State *lua, struct script *script, const char *hook);
+
+/* ---- watch.c: around a call, in its own thread ---- */
+void watch_join(struct watch *watch, struct script *script);
+void watch_leave(struct script *script);
+void watched_begin(struct script *script, const char *doing);
+/* True: the call was interrupted, and err says so. Does not return from a call given up. */
+bool watched_end(struct script *script, bool failed, struct err *err);
+bool watched_interrupted(const struct script *script);
+void watched_wait(struct script *script); /* what follows may wait and is not counted, until … */
+void watched_go_on(struct script *script);
+bool watched_hurried(const struct script *script); /* Ctrl-C before the run */
 
 void slot_push(lua_State *lua, enum slot slot); // -- value
 void slot_take(lua_State *lua, enum slot slot); // value --

@@ -50,6 +50,18 @@ int time_lua_iso8601(lua_State *lua)
     return 1;
 }
 
+/* False: told to leave. */
+static bool sleep_until(struct script *script, uint64_t until_ns)
+{
+    static const uint64_t slice_ns = 100 * NS_PER_MS;
+    for (uint64_t now; (now = clock_now_ns()) < until_ns && !watched_hurried(script);) {
+        uint64_t rest_ns = until_ns - now < slice_ns ? until_ns - now : slice_ns;
+        struct timespec rest = {.tv_nsec = (long)rest_ns};
+        nanosleep(&rest, NULL);
+    }
+    return clock_now_ns() >= until_ns;
+}
+
 int time_lua_sleep(lua_State *lua)
 {
     static const double longest = 3600;
@@ -57,10 +69,11 @@ int time_lua_sleep(lua_State *lua)
     only_where_blocking(lua, "time.sleep");
     if (!(seconds >= 0 && seconds <= longest))
         throw_error(lua, "time.sleep takes 0 to 3600 seconds, not %.17g", seconds);
-    struct timespec rest = {.tv_sec = (time_t)seconds,
-                            .tv_nsec = (long)((seconds - floor(seconds)) * 1e9)};
-    while (nanosleep(&rest, &rest) != 0)
-        continue;
+    watched_wait(script_of(lua));
+    bool whole = sleep_until(script_of(lua), clock_now_ns() + (uint64_t)(seconds * 1e9));
+    watched_go_on(script_of(lua));
+    if (!whole)
+        throw_error(lua, "time.sleep: interrupted");
     return 0;
 }
 
