@@ -7,25 +7,24 @@
 #include "app/help_lines.h"
 #include "script/contract.h"
 
-static const char *const paragraphs[] = {
-    "A script is a file for LuaJIT 2.1 that returns a table: the fields and hooks of an API, of a "
-    "data set, or of both. Unknown names in "
-    "it are errors unless they begin with _.",
-    "A run goes like this. Each script is loaded and checked; setup; build_messages gives an "
-    "iterator, and each step of it an item, the next "
-    "prompt; build_request makes the body of its request, and options such as --temperature are "
-    "merged into it; the request is sent when it is "
-    "due. When its answer has ended it is cut into events, read_event says what each carries, the "
-    "outcome follows, and parse_responses counts "
-    "the tokens of an answer that is ok.",
-    "What runs in the composer and what runs in a scorer lives in different Lua states: module "
-    "variables are not shared. ctx.setup and "
-    "ctx.user carry plain data from the one to the other.",
-    "opts is read-only and holds every option under its long name with _ in place of -. What was "
-    "not given and has no default is nil. Times are "
-    "seconds, sizes bytes.",
-    "llmbench new api NAME writes a script to begin with; llmbench try -s NAME.lua shows what it "
-    "would send, and with --replay FILE what it reads in a recorded answer.",
+static const struct {
+    const char *text;
+} paragraphs[] = {
+    {"A script is a file for LuaJIT 2.1 that returns a table: the fields and hooks of an API, "
+     "of a data set, or of both. Unknown names in it are errors unless they begin with _."},
+    {"A run goes like this. Each script is loaded and checked; setup; build_messages gives an "
+     "iterator, and each step of it an item, the next prompt; build_request makes the body of "
+     "its request, and options such as --temperature are merged into it; the request is sent "
+     "when it is due. When its answer has ended it is cut into events, read_event says what "
+     "each carries, the outcome follows, and parse_responses counts the tokens of an answer "
+     "that is ok."},
+    {"What runs in the composer and what runs in a scorer lives in different Lua states: "
+     "module variables are not shared. ctx.setup and ctx.user carry plain data from the one to "
+     "the other."},
+    {"opts is read-only and holds every option under its long name with _ in place of -. What "
+     "was not given and has no default is nil. Times are seconds, sizes bytes."},
+    {"llmbench new api NAME writes a script to begin with; llmbench try -s NAME.lua shows what "
+     "it would send, and with --replay FILE what it reads in a recorded answer."},
 };
 
 /* The choices, each between `quotes`, and when it is called or counts. */
@@ -113,7 +112,7 @@ void help_lua(unsigned width, struct buf *out)
     buf_printf(out, "llmbench %s: the Lua contract\n", LLMBENCH_VERSION);
     for (size_t i = 0; i < sizeof paragraphs / sizeof *paragraphs; i++) {
         buf_add_char(out, '\n');
-        lines_wrapped(out, paragraphs[i], 0, 0, width);
+        lines_wrapped(out, paragraphs[i].text, 0, 0, width);
     }
     for (size_t i = 0; (group = word_group_at(i)); i++)
         add_group(out, group, width);
