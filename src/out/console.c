@@ -152,23 +152,12 @@ static const char *unit_behind(enum metric_unit unit)
     }
 }
 
-/* Seconds to 0.1 ms, all else to a tenth; a statistic that n values do not carry gets a mark. */
+/* Seconds to 0.1 ms, all else to a tenth. */
 static bool add_statistic(struct table *table, const struct summary *summary, enum metric_id id,
                           enum statistic statistic, int width)
 {
-    char cell[CELL];
-    double value = page_value(summary, id, statistic), n = page_value(summary, id, STAT_COUNT_N);
     int decimals = metric_at(id)->unit == UNIT_SECONDS ? 4 : 1;
-    bool marked = !isnan(value) && !statistic_trusted(statistic, n > 0 ? (uint64_t)n : 0);
-    table_addf(table, "%s%s", page_number(cell, value, decimals, width), marked ? "*" : "");
-    return marked;
-}
-
-static void legend(const struct page *page, bool marked)
-{
-    if (marked)
-        page_paragraph(page, 2,
-                       "* too few values to rely on it (p99 asks for 100, p95 for 20, p90 for 10)");
+    return page_statistic(table, &summary->metric[id], statistic, decimals, width);
 }
 
 static bool add_metric(struct table *table, const struct summary *summary, enum metric_id id,
@@ -218,7 +207,7 @@ static void metrics_table(const struct page *page)
                                  sizeof columns / sizeof *columns);
     page_heading(page, "Metrics (times in seconds)");
     table_draw(table, true, page->out);
-    legend(page, marked);
+    page_legend(page, marked);
     table_free(table);
 }
 
@@ -252,7 +241,7 @@ static void percentile_table(const struct page *page)
     }
     page_heading(page, "Percentiles (times in seconds)");
     table_draw(table, true, page->out);
-    legend(page, marked);
+    page_legend(page, marked);
     table_free(table);
 }
 
@@ -359,7 +348,7 @@ static void steady_metrics(const struct page *page)
         marked |= add_metric(table, &page->report->steady, rows[i], columns,
                              sizeof columns / sizeof *columns);
     table_draw(table, true, page->out);
-    legend(page, marked);
+    page_legend(page, marked);
     table_free(table);
 }
 
@@ -430,6 +419,7 @@ void console_report_hiding(FILE *out, const struct report *report, struct secret
     title(&page);
     summary_table(&page);
     metrics_table(&page);
+    console_own(&page);
     percentile_table(&page);
     steady_block(&page);
     errors_table(&page);

@@ -1,9 +1,11 @@
 #include "out/debug.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "model/own_metric.h"
 #include "model/sample.h"
 #include "out/events_json.h"
 #include "out/harmless.h"
@@ -218,6 +220,25 @@ static void show_outcome(struct debug *debug, const struct sample *sample)
     end_line(debug);
 }
 
+static void show_own_metrics(struct debug *debug, const struct sample *sample)
+{
+    bool any = sample->own_error != NULL;
+    for (size_t i = 0; sample->own_values && i < sample->own->count; i++)
+        any |= !isnan(sample->own_values[i]);
+    if (!any)
+        return;
+    begin_line(debug, sample);
+    buf_add_text(&debug->line, " metrics:");
+    for (size_t i = 0; sample->own_values && i < sample->own->count; i++)
+        if (!isnan(sample->own_values[i]))
+            buf_printf(&debug->line, " %s %.6g", sample->own->items[i].name, sample->own_values[i]);
+    if (sample->own_error) {
+        buf_add_text(&debug->line, "; failed: ");
+        add_text(debug, span_text(sample->own_error), ERROR_FIRST, 0);
+    }
+    end_line(debug);
+}
+
 /* ---- the sink ---- */
 
 static bool take_sample(void *self, const struct sample *sample, bool with_bodies, struct err *err)
@@ -229,6 +250,7 @@ static bool take_sample(void *self, const struct sample *sample, bool with_bodie
     show_answer_headers(debug, sample);
     show_events(debug, sample, with_bodies);
     show_outcome(debug, sample);
+    show_own_metrics(debug, sample);
     return true;
 }
 

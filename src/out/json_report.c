@@ -136,16 +136,31 @@ static cJSON *metric_json(const struct summary_metric *metric, bool stage)
     return object;
 }
 
-static cJSON *metrics_json(const struct summary *summary)
+/* A metric that no table describes says itself what it is. */
+static cJSON *own_json(const struct summary_own *own, struct secrets *secrets)
+{
+    cJSON *object = metric_json(&own->value, own->metric->over == OVER_STAGE);
+    add_text(object, "title", secrets, own->metric->title);
+    add_text(object, "unit", secrets, own->metric->unit);
+    add_text(object, "over", secrets, metric_over_name(own->metric->over));
+    add_text(object, "formula", secrets, own->metric->formula);
+    add_count(object, "failed", own->failed);
+    return object;
+}
+
+static cJSON *metrics_json(const struct summary *summary, struct secrets *secrets)
 {
     cJSON *metrics = cJSON_CreateObject();
     for (size_t i = 0; i < METRIC_COUNT; i++)
         cJSON_AddItemToObject(metrics, metric_at(i)->name,
                               metric_json(&summary->metric[i], i >= METRIC_SAMPLED));
+    for (size_t i = 0; i < summary->own_count; i++)
+        cJSON_AddItemToObject(metrics, summary->own[i].metric->name,
+                              own_json(&summary->own[i], secrets));
     return metrics;
 }
 
-static cJSON *steady_json(const struct report *report)
+static cJSON *steady_json(const struct report *report, struct secrets *secrets)
 {
     const struct summary *steady = &report->steady;
     if (!steady->facts.steady_start_ns)
@@ -156,7 +171,7 @@ static cJSON *steady_json(const struct report *report)
     add_count(object, "ok", steady->ok);
     add_count(object, "failed", steady->failed);
     add_count(object, "cancelled", steady->cancelled);
-    cJSON_AddItemToObject(object, "metrics", metrics_json(steady));
+    cJSON_AddItemToObject(object, "metrics", metrics_json(steady, secrets));
     return object;
 }
 
@@ -212,9 +227,10 @@ static void add_stage(cJSON *object, const struct report *report, struct secrets
     cJSON_AddItemToObject(object, "tokens", tokens_json(&report->whole));
     cJSON_AddItemToObject(object, "events", events_json(&report->whole));
     cJSON_AddItemToObject(object, "window", window_json(&report->whole));
-    cJSON_AddItemToObject(object, "metrics", metrics_json(&report->whole));
+    cJSON_AddItemToObject(object, "metrics", metrics_json(&report->whole, secrets));
+    add_text(object, "metric_error", secrets, report->own_error);
     cJSON_AddItemToObject(object, "felt", felt_json(&report->whole));
-    cJSON_AddItemToObject(object, "steady", steady_json(report));
+    cJSON_AddItemToObject(object, "steady", steady_json(report, secrets));
     cJSON_AddItemToObject(object, "errors", errors_json(report, secrets));
     cJSON_AddItemToObject(object, "trust", part_trust(&report->trust));
     cJSON_AddItemToObject(object, "verdict", verdict_json(&report->verdict, secrets));

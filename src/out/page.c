@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "out/table.h"
 #include "out/text.h"
 
 void page_heading(const struct page *page, const char *format, ...)
@@ -67,4 +68,22 @@ char *page_number(char cell[CELL], double value, int decimals, int width)
     if (strlen(cell) >= CELL - 1)
         snprintf(cell, CELL, "%.3g", value);
     return cell;
+}
+
+bool page_statistic(struct table *table, const struct summary_metric *metric,
+                    enum statistic statistic, int decimals, int width)
+{
+    char cell[CELL];
+    double value = metric->present ? metric->value[statistic] : (double)NAN;
+    double n = metric->present ? metric->value[STAT_COUNT_N] : 0;
+    bool marked = !isnan(value) && !statistic_trusted(statistic, n > 0 ? (uint64_t)n : 0);
+    table_addf(table, "%s%s", page_number(cell, value, decimals, width), marked ? "*" : "");
+    return marked;
+}
+
+void page_legend(const struct page *page, bool marked)
+{
+    if (marked)
+        page_paragraph(page, 2,
+                       "* too few values to rely on it (p99 asks for 100, p95 for 20, p90 for 10)");
 }

@@ -9,6 +9,8 @@
 
 enum { PAGE_COLUMNS = 100, CELL = 40 };
 
+struct table;
+
 struct page {
     FILE *out;
     const struct report *report;
@@ -28,5 +30,11 @@ double page_value(const struct summary *summary, enum metric_id metric, enum sta
  */
 char *page_number(char cell[CELL], double value, int decimals, int width);
 
+/* Adds a cell with the statistic, marked when n values do not carry it. True: it was marked. */
+bool page_statistic(struct table *table, const struct summary_metric *metric,
+                    enum statistic statistic, int decimals, int width);
+void page_legend(const struct page *page, bool marked); /* what the mark means */
+
+void console_own(const struct page *page); /* the script's own metrics */
 void console_trust(const struct page *page);
 void console_verdict(const struct page *page); /* the last part of it */

@@ -79,6 +79,9 @@ CREATE TABLE result (
     prompt_source       TEXT,    -- script, usage, tokenizer, events; none: not known
     completion_source   TEXT,
     token_error         TEXT,    -- why parse_responses gave no counts
+    metrics             TEXT,    -- JSON object: values of the script's own metrics by name, those that there are;
+                                 -- NULL: the script has none
+    metric_error        TEXT,    -- why an own metric gave no value, the first such failure
     finish_reason       TEXT,
     streamed            INTEGER NOT NULL, -- 1: the answer came as a stream of events
     text_chars          INTEGER, -- code points of content and reasoning
@@ -110,6 +113,15 @@ CREATE TABLE result (
 --   tokens     tokens it carries, 0 = not known; missing when none is known
 --   index      choice it belongs to; missing when all are 0
 --   coalesced  positions (from 0) of the events whose time is an upper bound only
+
+-- One row a metric that is not built in (docs/metrics.md has those).
+CREATE TABLE metric (
+    name    TEXT PRIMARY KEY, -- result.metrics, summary.metric
+    title   TEXT NOT NULL,
+    unit    TEXT NOT NULL,
+    over    TEXT NOT NULL,    -- successes; all with a response; stage: one number a stage
+    formula TEXT              -- as the script says it
+) WITHOUT ROWID;
 
 -- Every statistic of every metric that has a value; seconds, tokens, ... as docs/json.md says.
 CREATE TABLE summary (

@@ -22,6 +22,19 @@ struct row {
     struct bind bind;
 };
 
+/* A tree becomes the text of the next parameter. Its texts have their secrets hidden already; to
+ * hide them once more could spoil a number. */
+static void bind_tree(struct bind *bind, cJSON *tree)
+{
+    struct buf taken;
+    char *text = cJSON_PrintUnformatted(tree);
+    buf_init(&taken, SIZE_MAX);
+    buf_add_text(&taken, text);
+    bind_taken(bind, &taken);
+    cJSON_free(text);
+    cJSON_Delete(tree);
+}
+
 static double wall_s(const struct row *row, uint64_t ns)
 {
     return ns ? (double)((int64_t)ns + row->rows->wall_offset_ns) / 1e9 : (double)NAN;
@@ -182,6 +195,26 @@ static void put_token_error(struct row *row)
     bind_text(&row->bind, row->sample->token_error);
 }
 
+/* Only what has a value; a script without own metrics has none of this. */
+static void put_metrics(struct row *row)
+{
+    const struct sample *sample = row->sample;
+    if (!sample->own_values) {
+        bind_null(&row->bind);
+        return;
+    }
+    cJSON *values = cJSON_CreateObject();
+    for (size_t i = 0; i < sample->own->count; i++)
+        if (!isnan(sample->own_values[i]))
+            cJSON_AddNumberToObject(values, sample->own->items[i].name, sample->own_values[i]);
+    bind_tree(&row->bind, values);
+}
+
+static void put_metric_error(struct row *row)
+{
+    bind_text(&row->bind, row->sample->own_error);
+}
+
 static void put_finish_reason(struct row *row)
 {
     bind_text(&row->bind, row->sample->finish_reason);
@@ -251,6 +284,8 @@ static const struct column result_columns[] = {
     {.name = "prompt_source", .put = put_prompt_source},
     {.name = "completion_source", .put = put_completion_source},
     {.name = "token_error", .put = put_token_error},
+    {.name = "metrics", .put = put_metrics},
+    {.name = "metric_error", .put = put_metric_error},
     {.name = "finish_reason", .put = put_finish_reason},
     {.name = "streamed", .put = put_streamed},
     {.name = "text_chars", .put = put_text_chars},
@@ -275,7 +310,7 @@ static const struct column result_columns[] = {
 };
 enum { RESULT_COLUMNS = sizeof result_columns / sizeof *result_columns };
 
-static sqlite3_stmt *prepare(const struct rows *rows, const char *sql)
+sqlite3_stmt *rows_prepared(const struct rows *rows, const char *sql)
 {
     sqlite3_stmt *stmt = NULL;
     sqlite3_prepare_v3(rows->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &stmt, NULL);
@@ -294,7 +329,7 @@ static sqlite3_stmt *prepare_result(const struct rows *rows)
         buf_add_text(&sql, i ? ",?" : "?");
     buf_add_char(&sql, ')');
     char *text = buf_take(&sql);
-    sqlite3_stmt *stmt = prepare(rows, text);
+    sqlite3_stmt *stmt = rows_prepared(rows, text);
     free(text);
     return stmt;
 }
@@ -302,7 +337,7 @@ static sqlite3_stmt *prepare_result(const struct rows *rows)
 bool rows_prepare(struct rows *rows)
 {
     rows->result = prepare_result(rows);
-    rows->interval = prepare(
+    rows->interval = rows_prepared(
         rows, "INSERT INTO interval(stage,t_s,started,ended,scored,ok,failed,cancelled,events,"
               "prompt_tokens,completion_tokens,reads,in_flight,draining) "
               "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
@@ -365,25 +400,11 @@ bool rows_interval(const struct rows *rows, const struct live *live)
     return bind_step(&bind);
 }
 
-/* A statement used once. */
-static bool step_once(struct bind *bind)
+bool rows_step_once(struct bind *bind)
 {
     bool ok = bind_step(bind);
     sqlite3_finalize(bind->stmt);
     return ok;
-}
-
-/* A tree becomes the text of the next parameter. Its texts have their secrets hidden already; to
- * hide them once more could spoil a number. */
-static void bind_tree(struct bind *bind, cJSON *tree)
-{
-    struct buf taken;
-    char *text = cJSON_PrintUnformatted(tree);
-    buf_init(&taken, SIZE_MAX);
-    buf_add_text(&taken, text);
-    bind_taken(bind, &taken);
-    cJSON_free(text);
-    cJSON_Delete(tree);
 }
 
 static void bind_iso_time(struct bind *bind, uint64_t wall_ns)
@@ -395,10 +416,10 @@ static void bind_iso_time(struct bind *bind, uint64_t wall_ns)
 
 bool rows_run(const struct rows *rows, const struct run_facts *facts)
 {
-    sqlite3_stmt *stmt =
-        prepare(rows, "INSERT INTO run(name,started,started_unix,wall_minus_monotonic_ns,version,"
-                      "libraries,host,url,model,api,dataset,data_source,options) "
-                      "VALUES(coalesce(?,''),?,?,?,coalesce(?,''),?,?,?,?,?,?,?,?)");
+    sqlite3_stmt *stmt = rows_prepared(
+        rows, "INSERT INTO run(name,started,started_unix,wall_minus_monotonic_ns,version,"
+              "libraries,host,url,model,api,dataset,data_source,options) "
+              "VALUES(coalesce(?,''),?,?,?,coalesce(?,''),?,?,?,?,?,?,?,?)");
     if (!stmt)
         return false;
     struct bind bind = bind_begin(stmt, rows->secrets);
@@ -415,7 +436,7 @@ bool rows_run(const struct rows *rows, const struct run_facts *facts)
     bind_text(&bind, facts->dataset);
     bind_text(&bind, facts->data_source);
     bind_tree(&bind, part_options(facts->options, rows->secrets));
-    return step_once(&bind);
+    return rows_step_once(&bind);
 }
 
 static const char *kind_of(const struct plan *plan)
@@ -427,8 +448,8 @@ bool rows_stage_begin(const struct rows *rows, uint32_t stage, const struct plan
 {
     char label[64];
     sqlite3_stmt *stmt =
-        prepare(rows, "INSERT INTO stage(id,label,kind,warmup,asked_concurrency,asked_rate) "
-                      "VALUES(?,?,?,?,?,?)");
+        rows_prepared(rows, "INSERT INTO stage(id,label,kind,warmup,asked_concurrency,asked_rate) "
+                            "VALUES(?,?,?,?,?,?)");
     if (!stmt)
         return false;
     bool slots = plan->shape == PLAN_CLOSED || plan->capped;
@@ -439,18 +460,18 @@ bool rows_stage_begin(const struct rows *rows, uint32_t stage, const struct plan
     bind_integer(&bind, plan->warmup);
     bind_number(&bind, slots ? (double)plan->parallel : (double)NAN);
     bind_number(&bind, plan->rate > 0 ? plan->rate : (double)NAN);
-    return step_once(&bind);
+    return rows_step_once(&bind);
 }
 
 bool rows_stage_end(const struct rows *rows, const struct report *report)
 {
     const struct summary *whole = &report->whole;
     const struct stage_facts *facts = &whole->facts;
-    sqlite3_stmt *stmt =
-        prepare(rows, "UPDATE stage SET max_in_flight=?,window_start_ns=?,window_end_ns=?,"
-                      "drain_end_ns=?,last_start_ns=?,steady_start_ns=?,window_s=?,due=?,ok=?,"
-                      "failed=?,cancelled=?,not_started=?,end_reason=?,sound=?,verdict=?,trust=? "
-                      "WHERE id=?");
+    sqlite3_stmt *stmt = rows_prepared(
+        rows, "UPDATE stage SET max_in_flight=?,window_start_ns=?,window_end_ns=?,"
+              "drain_end_ns=?,last_start_ns=?,steady_start_ns=?,window_s=?,due=?,ok=?,"
+              "failed=?,cancelled=?,not_started=?,end_reason=?,sound=?,verdict=?,trust=? "
+              "WHERE id=?");
     if (!stmt)
         return false;
     struct bind bind = bind_begin(stmt, rows->secrets);
@@ -471,67 +492,7 @@ bool rows_stage_end(const struct rows *rows, const struct report *report)
     bind_tree(&bind, part_verdict(&report->verdict, rows->secrets));
     bind_tree(&bind, part_trust(&report->trust));
     bind_integer(&bind, report->stage);
-    return step_once(&bind);
-}
-
-struct statistic_row {
-    sqlite3_stmt *stmt;
-    uint32_t stage;
-    const char *part, *metric;
-    bool exact;
-};
-
-/* No row for a statistic without a value. */
-static bool add_statistic(const struct statistic_row *row, const char *statistic, double value)
-{
-    if (!isfinite(value))
-        return true;
-    struct bind bind = bind_begin(row->stmt, NULL);
-    bind_integer(&bind, row->stage);
-    bind_text(&bind, row->part);
-    bind_text(&bind, row->metric);
-    bind_text(&bind, statistic);
-    bind_number(&bind, value);
-    bind_integer(&bind, row->exact);
-    return bind_step(&bind);
-}
-
-static bool add_metric(const struct statistic_row *row, const struct summary_metric *metric,
-                       bool one_number)
-{
-    if (one_number)
-        return add_statistic(row, "value", metric->value[STAT_MEAN]);
-    for (int i = 0; i < STATISTICS; i++)
-        if (!add_statistic(row, statistic_name((enum statistic)i), metric->value[i]))
-            return false;
-    return true;
-}
-
-static bool add_felt(sqlite3_stmt *stmt, uint32_t stage, const char *metric,
-                     const struct summary_metric *felt)
-{
-    struct statistic_row row = {stmt, stage, "felt", metric, felt->exact};
-    return !felt->present || add_metric(&row, felt, false);
-}
-
-bool rows_summary(const struct rows *rows, uint32_t stage, const char *part,
-                  const struct summary *summary)
-{
-    sqlite3_stmt *stmt =
-        prepare(rows, "INSERT INTO summary(stage,part,metric,statistic,value,exact) "
-                      "VALUES(?,?,?,?,?,?)");
-    bool ok = stmt != NULL;
-    for (size_t i = 0; ok && i < METRIC_COUNT; i++) {
-        const struct summary_metric *metric = &summary->metric[i];
-        struct statistic_row row = {stmt, stage, part, metric_at(i)->name, metric->exact};
-        if (metric->present)
-            ok = add_metric(&row, metric, i >= METRIC_SAMPLED);
-    }
-    if (ok && !summary->steady)
-        ok = add_felt(stmt, stage, metric_at(METRIC_LATENCY)->name, &summary->felt_latency) &&
-             add_felt(stmt, stage, metric_at(METRIC_TTFT)->name, &summary->felt_ttft);
-    sqlite3_finalize(stmt);
-    return ok;
+    return rows_step_once(&bind);
 }
 
 bool rows_end(const struct rows *rows, const struct reports *reports)
@@ -539,8 +500,8 @@ bool rows_end(const struct rows *rows, const struct reports *reports)
     const struct report *last = reports->count ? &reports->items[reports->count - 1] : NULL;
     uint64_t now_ns = clock_wall_ns();
     sqlite3_stmt *stmt =
-        prepare(rows, "UPDATE run SET ended=?,ended_unix=?,end_reason=?,stop_reason=?,"
-                      "interrupted=?");
+        rows_prepared(rows, "UPDATE run SET ended=?,ended_unix=?,end_reason=?,stop_reason=?,"
+                            "interrupted=?");
     if (!stmt)
         return false;
     struct bind bind = bind_begin(stmt, rows->secrets);
@@ -549,5 +510,5 @@ bool rows_end(const struct rows *rows, const struct reports *reports)
     bind_text(&bind, run_end_name(reports->end));
     bind_text(&bind, last ? last->stop_reason : NULL);
     bind_integer(&bind, reports->interrupted);
-    return step_once(&bind);
+    return rows_step_once(&bind);
 }

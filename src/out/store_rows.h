@@ -1,4 +1,4 @@
-/* The rows of the store: which column gets what. Only for store.c. */
+/* The rows of the store: which column gets what. Only for store*.c. */
 #pragma once
 
 #include <sqlite3.h>
@@ -9,6 +9,8 @@
 #include "model/live.h"
 #include "model/report.h"
 #include "model/sample.h"
+
+struct bind;
 
 /* What all rows need. */
 struct rows {
@@ -28,4 +30,7 @@ bool rows_stage_begin(const struct rows *rows, uint32_t stage, const struct plan
 bool rows_stage_end(const struct rows *rows, const struct report *report) MUST_CHECK;
 bool rows_summary(const struct rows *rows, uint32_t stage, const char *part,
                   const struct summary *summary) MUST_CHECK;
+/* A statement, NULL on failure; and one that is used once: carries it out and releases it. */
+sqlite3_stmt *rows_prepared(const struct rows *rows, const char *sql);
+bool rows_step_once(struct bind *bind) MUST_CHECK;
 bool rows_end(const struct rows *rows, const struct reports *reports) MUST_CHECK;

@@ -210,17 +210,15 @@ char *wandb_history_line(const struct live *live, const struct wandb_moment *mom
     return printed(running_json(live, moment));
 }
 
-static void add_metric(cJSON *line, const char *prefix, size_t id,
+static void add_metric(cJSON *line, const char *prefix, const char *name, bool one_number,
                        const struct summary_metric *metric)
 {
     static const enum statistic statistics[] = {STAT_MEAN, STAT_MIN, STAT_MAX, STAT_P50,
                                                 STAT_P90,  STAT_P95, STAT_P99};
-    size_t count = id >= METRIC_SAMPLED ? 1 : sizeof statistics / sizeof *statistics;
+    size_t count = one_number ? 1 : sizeof statistics / sizeof *statistics;
     for (size_t i = 0; metric->present && i < count; i++) {
-        const char *name = metric_at(id)->name;
-        char *key = id >= METRIC_SAMPLED
-                        ? mem_printf("%s%s", prefix, name)
-                        : mem_printf("%s%s_%s", prefix, name, statistic_name(statistics[i]));
+        char *key = one_number ? mem_printf("%s%s", prefix, name)
+                               : mem_printf("%s%s_%s", prefix, name, statistic_name(statistics[i]));
         add_number(line, key, metric->value[statistics[i]]);
         free(key);
     }
@@ -229,7 +227,12 @@ static void add_metric(cJSON *line, const char *prefix, size_t id,
 static void add_report(cJSON *line, const char *prefix, const struct report *report)
 {
     for (size_t id = 0; id < METRIC_COUNT; id++)
-        add_metric(line, prefix, id, &report->whole.metric[id]);
+        add_metric(line, prefix, metric_at(id)->name, id >= METRIC_SAMPLED,
+                   &report->whole.metric[id]);
+    for (size_t i = 0; i < report->whole.own_count; i++) {
+        const struct summary_own *own = &report->whole.own[i];
+        add_metric(line, prefix, own->metric->name, own->metric->over == OVER_STAGE, &own->value);
+    }
     char *sound = mem_printf("%ssound", prefix);
     cJSON_AddBoolToObject(line, sound, report->verdict.sound);
     free(sound);

@@ -298,6 +298,7 @@ struct sample *answer_score_watched(struct script *script, struct exchange *exch
     reading_finish(&reading);
     answer_judge(sample, &reading, script_secrets(script), facts);
     answer_tokens(script, sample, &reading);
+    script_measure(script, sample);
     sample->responses = answer_responses(&reading, &sample->responses_len);
     script_answer_end(script);
     reading_fini(&reading);

@@ -144,6 +144,18 @@ static void live_add(struct collector *collector, const struct sample *sample)
 
 /* ---- samples ---- */
 
+/* The first one is named where everyone sees it, the others for whoever looks for them. */
+static void note_own_error(struct collector *collector, const struct sample *sample)
+{
+    unsigned long long index = (unsigned long long)sample->exchange->request->index;
+    if (collector->own_error) {
+        log_debug(collector->line->log, "request %llu: %s", index, sample->own_error);
+        return;
+    }
+    collector->own_error = mem_text(sample->own_error);
+    log_warn(collector->line->log, "request %llu has no value: %s", index, sample->own_error);
+}
+
 static void note_facts(struct collector *collector, const struct sample *sample)
 {
     const struct exchange *exchange = sample->exchange;
@@ -160,6 +172,8 @@ static void note_facts(struct collector *collector, const struct sample *sample)
     if (sample->token_error)
         log_debug(collector->line->log, "tokens of request %llu: %s",
                   (unsigned long long)exchange->request->index, sample->token_error);
+    if (sample->own_error)
+        note_own_error(collector, sample);
 }
 
 static void collect(void *arg)
@@ -246,6 +260,16 @@ bool collector_init(struct collector *collector, struct run_config *config, stru
     return true;
 }
 
+static void forget_errors(struct collector *collector)
+{
+    for (size_t i = 0; i < OUTCOME_COUNT; i++) {
+        free(collector->first_error[i]);
+        collector->first_error[i] = NULL;
+    }
+    free(collector->own_error);
+    collector->own_error = NULL;
+}
+
 static void forget_stage(struct collector *collector)
 {
     hist_free(collector->ttft);
@@ -255,10 +279,7 @@ static void forget_stage(struct collector *collector)
     collector->ttft_count = collector->latency_count = collector->gap_count = 0;
     collector->last_end_ns = collector->delayed = collector->marks_kernel = collector->marks_user =
         0;
-    for (size_t i = 0; i < OUTCOME_COUNT; i++) {
-        free(collector->first_error[i]);
-        collector->first_error[i] = NULL;
-    }
+    forget_errors(collector);
 }
 
 void collector_begin(struct collector *collector, struct line *line, uint32_t stage,
@@ -330,6 +351,5 @@ void collector_fini(struct collector *collector)
         loop_free(collector->loop);
     hist_free(collector->ttft);
     free(collector->sink_broken);
-    for (size_t i = 0; i < OUTCOME_COUNT; i++)
-        free(collector->first_error[i]);
+    forget_errors(collector);
 }

@@ -29,6 +29,7 @@ struct collector {
     uint64_t last_end_ns, marks_kernel, marks_user;
     uint64_t delayed;                 /* requests with think time before them */
     char *first_error[OUTCOME_COUNT]; /* owned */
+    char *own_error;                  /* the first failure of an own metric; owned */
 };
 
 bool collector_init(struct collector *collector, struct run_config *config, struct err *err);

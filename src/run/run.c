@@ -1,6 +1,7 @@
 #include "run/run.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -56,12 +57,14 @@ static bool open_watch(struct run *run, struct err *err)
 
 /* ---- setting up ---- */
 
-static void name_scripts(struct run_facts *facts, const struct script_facts *script)
+static void copy_script_facts(struct run_facts *facts, const struct script_facts *script)
 {
     facts->api = mem_printf("%s (%s)", script->api_name, script->api_where);
     facts->dataset = script->dataset_where
                          ? mem_printf("%s (%s)", script->dataset_name, script->dataset_where)
                          : mem_text(script->dataset_name);
+    if (script->own) /* reports outlive the scripts */
+        facts->own = memcpy(MEM_NEW(struct own_metrics), script->own, sizeof *facts->own);
 }
 
 static size_t scorers_wanted(const struct run_config *config)
@@ -71,6 +74,16 @@ static size_t scorers_wanted(const struct run_config *config)
         if (config->plans[i].threads > wanted)
             wanted = config->plans[i].threads;
     return wanted;
+}
+
+/* What a script names by chance, or by a file that changed meanwhile, would go into the wrong
+ * columns. */
+static bool same_metrics(const struct run *run, const struct script *script, struct err *err)
+{
+    const struct script_facts *facts = script_facts(script);
+    return own_metrics_equal(script_facts(run->composer.script)->own, facts->own) ||
+           err_set(err, "%s: 'metrics' is not the same each time the script is loaded",
+                   facts->api_where);
 }
 
 static bool open_scorers(struct run *run, struct err *err)
@@ -84,7 +97,8 @@ static bool open_scorers(struct run *run, struct err *err)
         if (!script)
             return false;
         run->scorers[run->scorer_count].script = script;
-        if (!script_set_setup(script, script_setup_result(run->composer.script), err)) {
+        if (!same_metrics(run, script, err) ||
+            !script_set_setup(script, script_setup_result(run->composer.script), err)) {
             run->scorer_count++;
             return false;
         }
@@ -104,7 +118,7 @@ static bool run_open(struct run *run, struct err *err)
     run->composer.next_index = run->place.arrival;
     run->composer.passed_over = run->place.items;
     const struct script_facts *facts = script_facts(run->composer.script);
-    name_scripts(config->facts, facts);
+    copy_script_facts(config->facts, facts);
     config->http.end_marker = facts->end_marker;
     if (!open_scorers(run, err) || !config->ready(config->arg, facts, &config->http, err))
         return false;

@@ -70,6 +70,8 @@ static void open_statistics(struct stage *stage)
         stage->scorers[i].line = &stage->line;
         stage->scorers[i].whole = stats_new();
         stage->scorers[i].steady = stats_new();
+        stats_own(stage->scorers[i].whole, stage->config->facts->own);
+        stats_own(stage->scorers[i].steady, stage->config->facts->own);
     }
     stage->scorer_threads = mem_zero(stage->scorer_count, sizeof *stage->scorer_threads);
     stage->stand_ins = mem_zero(stage->scorer_count, sizeof *stage->stand_ins);
@@ -326,6 +328,7 @@ static void fill_errors(struct stage *stage, struct report *report)
         list_add(&report->first_errors, line);
         free(line);
     }
+    report->own_error = mem_text(stage->collector->own_error);
 }
 
 /* A cap, a slow script or data that come slowly can keep the composer behind the times of a trace;

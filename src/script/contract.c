@@ -28,6 +28,8 @@ const struct word_group *word_group_at(size_t i)
         {WORD_SEND, "send", "fields of build_request's second result"},
         {WORD_DELTA, "delta", "fields of what read_event returns"},
         {WORD_USAGE, "usage", "fields of its usage"},
+        {WORD_METRIC, "metric", "fields of one of its own metrics"},
+        {WORD_SAMPLE, "sample", "fields of the sample that such a metric is computed of"},
         {WORD_MODULE, "module", "functions of the modules"},
     };
     _Static_assert(sizeof groups / sizeof *groups == WORD_KINDS, "each kind has its group");

@@ -17,6 +17,8 @@ enum word_kind {
     WORD_DELTA,   /* fields of what read_event returns */
     WORD_USAGE,   /* fields of its `usage` */
     WORD_OPTION,  /* fields of one of a script's own options */
+    WORD_METRIC,  /* fields of one of the script's own metrics */
+    WORD_SAMPLE,  /* fields of the sample that its `of` gets; built-in metrics beside them */
     WORD_MODULE,  /* functions of the bundled modules, "module.name"; without a dot global ones */
     WORD_KINDS
 };

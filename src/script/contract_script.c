@@ -102,7 +102,10 @@ static const struct script_word words[] = {
      .sentence = "returns prompt_tokens, completion_tokens; nil = not known here"},
     {.kind = WORD_API, .name = "interval", .later = true, .sentence = "called once a second"},
     {.kind = WORD_API, .name = "done", .later = true, .sentence = "called at the end"},
-    {.kind = WORD_API, .name = "metrics", .later = true, .sentence = "own metrics"},
+    {.kind = WORD_API,
+     .type = WORD_TABLE,
+     .name = "metrics",
+     .sentence = "a list of at most 32 metrics of the script's own, each with one value a request"},
 
     /* ---- the dataset script ---- */
     {.kind = WORD_DATASET,

@@ -29,10 +29,12 @@ struct load_job {
     bool api, dataset; /* out: what the script turned out to be */
 };
 
+/* What makes a file an API or a data set, which must then be complete: own metrics of a file that
+ * holds a data set alone would never be computed. */
 static bool is_hook_of(enum word_kind kind, const char *name)
 {
     const struct script_word *word = script_word_find(kind, name);
-    return word && (word->required || word->type == WORD_FUNCTION);
+    return word && (word->required || word->type == WORD_FUNCTION || strcmp(name, "metrics") == 0);
 }
 
 static void check_field(lua_State *lua, struct load_job *job)
@@ -241,6 +243,7 @@ static void read_facts(lua_State *lua, struct script *script, void *arg)
     facts->has_setup = has_field(lua, "setup");
     check_api_texts(lua, script);
     check_param_names(lua, script);
+    metrics_read(lua, script);
 }
 
 /* ---- which scripts ---- */

@@ -223,6 +223,7 @@ void script_close(struct script *script)
         free(script->seen[i].path);
     free(script->seen);
     free(script->keys);
+    free(script->own);
     json_fini(&script->reader);
     buf_fini(&script->text);
     buf_fini(&script->setup);

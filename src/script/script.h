@@ -17,6 +17,7 @@
 #include "base/secrets.h"
 #include "base/span.h"
 #include "model/exchange.h"
+#include "model/own_metric.h"
 #include "model/request.h"
 #include "model/sample.h"
 
@@ -81,6 +82,7 @@ struct script_facts {
     bool has_read_event;
     bool has_frame; /* own framing: script_frame */
     bool has_setup;
+    const struct own_metrics *own; /* NULL = the API has none */
 };
 
 /* Options that scripts declare, as rows like the program's own; whoever has them puts the offsets
@@ -171,6 +173,9 @@ bool script_read_more(struct script *script, size_t i, struct delta *out,
 bool script_parse_responses(struct script *script, const struct span *payloads, size_t count,
                             struct span request_body, int64_t *prompt, int64_t *completion,
                             struct err *err) MUST_CHECK;
+/* Computes the own metrics that the judged sample has a value of, and counts the failures of their
+ * functions; without own metrics the sample stays as it is. Before script_answer_end. */
+void script_measure(struct script *script, struct sample *sample);
 void script_answer_end(struct script *script);
 
 /* Where a name would be found: a word with '/' or ending in ".lua" is a file; a bare name is looked

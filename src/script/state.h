@@ -41,6 +41,10 @@ enum slot {
     SLOT_HYPERPARAMETERS,
     SLOT_PARAMETERS,
     SLOT_EXTRA_ARGS,
+    SLOT_METRICS,     /* the functions of the own metrics, a list */
+    SLOT_SAMPLE,      /* what stands for the sample that they are computed of */
+    SLOT_SAMPLE_META, /* its metatable */
+    SLOT_EVENTS,      /* its events, once they were asked for */
 };
 
 typedef void script_job_fn(lua_State *lua, struct script *script, void *arg);
@@ -109,8 +113,10 @@ struct script {
     uint64_t refresh_due_ns;
     size_t body_limit;
     struct script_facts facts;
-    struct list texts;  /* what the facts point to */
-    struct list beside; /* folders of the loaded scripts, for require */
+    struct own_metrics *own;     /* NULL = none */
+    const struct sample *sample; /* that own metrics are computed of now */
+    struct list texts;           /* what the facts point to */
+    struct list beside;          /* folders of the loaded scripts, for require */
 
     /* the composer's settings, fixed once the scripts are loaded */
     char *url, *model, *data_path;
@@ -297,6 +303,10 @@ void merge_read(lua_State *lua, struct script *script, void *arg);
 void merge_names(const struct script *script, struct buf *names);
 /* Replaces the table at the top by a copy with everything merged in. */
 void merge_body(lua_State *lua, struct script *script, int item, int messages);
+
+/* ---- metrics.c ---- */
+/* Reads and checks the API's own metrics. -- api */
+void metrics_read(lua_State *lua, struct script *script);
 
 /* ---- the rest ---- */
 void dataset_open(lua_State *lua);

@@ -305,6 +305,20 @@ class ScriptsOfThePage(Case):
         self.assertIn("must be one of: acme globex", self.llmbench(*run, "--tenant", "x", expect=2).err)
         self.assertIn("Options of script.lua", self.llmbench("--help", "-s", script, expect=0).out)
 
+    def test_the_own_metrics(self):
+        def respond(said, headers):
+            took = "X-Took-Ms: 125\r\n" if said["messages"][-1]["content"] != "b" else ""
+            return plain({"choices": [{"message": {"content": "one two  three"}, "finish_reason": "stop"}]}, extra=took)
+        server = Served(self, respond)
+        script = self.script('api.metrics = {')
+        lines = self.write("lines.txt", "a\nb\nc\n")
+        report, result = self.run_against(server.url, "--dataset-path", lines, api=script, dataset="line_by_line", path="")
+        self.assertEqual((report["metrics"]["words"]["mean"], report["metrics"]["words"]["n"]), (3, 3))
+        self.assertEqual((report["metrics"]["server_time"]["max"], report["metrics"]["server_time"]["n"]), (0.125, 2))
+        self.assertIn("Server time", result.out)
+        rows = self.database().execute("SELECT metrics FROM result ORDER BY arrival").fetchall()
+        self.assertEqual(json.loads(rows[1]["metrics"]), {"words": 3})
+
     def test_the_token(self):
         def respond(said, headers):
             if "key" in said:

@@ -243,6 +243,43 @@ static inline void fixture_metrics(struct summary *summary, double n)
                        values[i].id == METRIC_ITL ? n * 63 : n, values[i].mean);
 }
 
+/* One of the script's own; once for the facts, then for each summary. */
+static inline void fixture_add_own(struct own_metrics *metrics, enum metric_over over,
+                                   const char *name, const char *title, const char *unit,
+                                   const char *formula)
+{
+    struct own_metric_texts texts = {span_text(name), span_text(title), span_text(unit),
+                                     span_text(formula)};
+    struct err err;
+    if (!own_metrics_add(metrics, &texts, over, &err))
+        fail_msg("%s", err.text);
+}
+
+static inline void fixture_sum_own(struct summary *summary, const struct own_metrics *metrics,
+                                   double n)
+{
+    static const double means[] = {43.5, -0.0625, 1.25, 52.5};
+    for (size_t i = 0; i < metrics->count; i++) {
+        assert_true(summary_add_own(summary, &metrics->items[i], (double)NAN));
+        fixture_metric(&summary->own[i].value, metrics->items[i].over == OVER_STAGE, n, means[i]);
+    }
+    summary->own[1].failed = 3;
+    fixture_metric(&summary->own[1].value, false, n - 3, means[1]);
+}
+
+/* A script with metrics of its own, one of which fails at times; the last is a number a stage. */
+static inline void fixture_own(struct report *report)
+{
+    struct own_metrics *metrics = report->facts->own = MEM_NEW(struct own_metrics);
+    fixture_add_own(metrics, OVER_SUCCESSES, "words", "Words", "count", NULL);
+    fixture_add_own(metrics, OVER_SUCCESSES, "gain", "Gain", "points", "after - " FIXTURE_SECRET);
+    fixture_add_own(metrics, OVER_ALL_WITH_RESPONSE, "server_time", "Server time", "s", NULL);
+    fixture_add_own(metrics, OVER_STAGE, "word_rate", "Word rate", "1/s", NULL);
+    fixture_sum_own(&report->whole, metrics, (double)report->whole.ok);
+    fixture_sum_own(&report->steady, metrics, (double)report->steady.ok);
+    report->own_error = mem_text("metric 'gain': mine.lua:3: no " FIXTURE_SECRET "\nstack");
+}
+
 /* Everything there is: successes, failures, cancelled, a steady part. */
 static inline struct report fixture_report(struct run_facts *facts, uint64_t ok)
 {

@@ -75,7 +75,7 @@ static const struct {
     void (*change)(struct report *report);
 } cases[] = {
     {"full", 340, everything}, {"clean", 340, as_it_is}, {"failures", 0, failures_only},
-    {"nothing", 0, nothing},   {"one", 1, as_it_is},
+    {"nothing", 0, nothing},   {"one", 1, as_it_is},     {"own", 340, fixture_own},
 };
 
 static char *printed(const struct report *report, struct secrets *secrets)

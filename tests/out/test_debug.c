@@ -101,6 +101,26 @@ static void test_a_stream(void **state)
           "finished: stop\n");
 }
 
+static void test_own_metrics(void **state)
+{
+    (void)state;
+    struct own_metrics metrics = {0};
+    struct sample *sample =
+        made(&(struct fixture_sample){.outcome = OUTCOME_OK, .plain = true, .responses = "[]"},
+             "http://h");
+    fixture_add_own(&metrics, OVER_SUCCESSES, "words", NULL, "count", NULL);
+    fixture_add_own(&metrics, OVER_SUCCESSES, "gain", NULL, "points", NULL);
+    sample->own = &metrics;
+    sample->own_values = mem_zero(2, sizeof *sample->own_values);
+    sample->own_values[0] = 1.0 / 3;
+    sample->own_values[1] = (double)NAN;
+    sample->own_error = mem_text("metric 'gain': a\nb " FIXTURE_SECRET);
+    check(sample, true, "own metrics",
+          "request 0 sent at 0.100 ms: POST http://h, 27 bytes: {\"model\":\"m\",\"messages\":[]}\n"
+          "request 0 +0.000 ms ok, HTTP 200, 0 events, 12 prompt tokens, 0 completion tokens\n"
+          "request 0 metrics: words 0.333333; failed: metric 'gain': a\\nb [redacted]\n");
+}
+
 /* The lines of the log between the first, the request, and the last, the outcome. */
 static char *header_lines(const char *const *request, const char *answer, int status)
 {
@@ -315,9 +335,10 @@ static void test_cuts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_stream),     cmocka_unit_test(test_headers),
-        cmocka_unit_test(test_long_headers), cmocka_unit_test(test_failures),
-        cmocka_unit_test(test_left_out),     cmocka_unit_test(test_cuts),
+        cmocka_unit_test(test_own_metrics), cmocka_unit_test(test_a_stream),
+        cmocka_unit_test(test_headers),     cmocka_unit_test(test_long_headers),
+        cmocka_unit_test(test_failures),    cmocka_unit_test(test_left_out),
+        cmocka_unit_test(test_cuts),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -190,6 +190,38 @@ static void odd_bytes_stay_json(void **state)
     world_fini(&world);
 }
 
+/* ---- metrics of the script ---- */
+
+static void own_metrics_say_what_they_are(void **state)
+{
+    (void)state;
+    struct world world;
+    world_init(&world, 340);
+    fixture_own(&world.report);
+    cJSON *root = parsed(&world);
+    const cJSON *metrics = cJSON_GetObjectItem(root, "metrics");
+    const cJSON *words = cJSON_GetObjectItem(metrics, "words");
+    const cJSON *rate = cJSON_GetObjectItem(metrics, "word_rate");
+    CHECK_TEXT("title", cJSON_GetObjectItem(words, "title")->valuestring, "Words");
+    CHECK_TEXT("unit", cJSON_GetObjectItem(words, "unit")->valuestring, "count");
+    CHECK_TEXT("over", cJSON_GetObjectItem(words, "over")->valuestring, "successes");
+    assert_true(cJSON_IsNull(cJSON_GetObjectItem(words, "formula")));
+    CHECK_INT("n", cJSON_GetObjectItem(words, "n")->valueint, 340);
+    CHECK_INT("failed", cJSON_GetObjectItem(words, "failed")->valueint, 0);
+    assert_null(cJSON_GetObjectItem(words, "value"));
+    CHECK_TEXT("stage", cJSON_GetObjectItem(rate, "over")->valuestring, "stage");
+    assert_true(cJSON_GetObjectItem(rate, "value")->valuedouble == 52.5);
+    assert_null(cJSON_GetObjectItem(rate, "n"));
+    const cJSON *gain = cJSON_GetObjectItem(metrics, "gain");
+    CHECK_INT("failed", cJSON_GetObjectItem(gain, "failed")->valueint, 3);
+    CHECK_TEXT("secrets hidden", cJSON_GetObjectItem(gain, "formula")->valuestring,
+               "after - [redacted]");
+    CHECK_TEXT("example", cJSON_GetObjectItem(root, "metric_error")->valuestring,
+               "metric 'gain': mine.lua:3: no [redacted]\nstack");
+    cJSON_Delete(root);
+    world_fini(&world);
+}
+
 /* ---- docs/json.md names every key and no other ---- */
 
 static const char *generic(const char *parent, const char *key)
@@ -207,8 +239,11 @@ static const char *generic(const char *parent, const char *key)
         {"felt.", "<name>"},
         {"felt.<name>.", "<statistic>"},
     };
-    if (strcmp(key, "exact") == 0 || strcmp(key, "value") == 0)
-        return key;
+    static const char *const fixed[] = {"exact", "value",   "title", "unit",
+                                        "over",  "formula", "failed"};
+    for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
+        if (strcmp(key, fixed[i]) == 0)
+            return key;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(names[i].parent, parent) == 0)
             return names[i].key;
@@ -292,6 +327,7 @@ static void keys_are_documented(void **state)
     world_init(&world, 340);
     fixture_failures(&world.report);
     fixture_steady(&world.report);
+    fixture_own(&world.report);
     world.report.verdict = (struct verdict){.count = 2, .remark = {false, true}};
     strcpy(world.report.verdict.reason[0], "a");
     strcpy(world.report.verdict.reason[1], "b");
@@ -348,8 +384,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_are_the_reports), cmocka_unit_test(nothing_happened),
-        cmocka_unit_test(odd_bytes_stay_json),    cmocka_unit_test(keys_are_documented),
-        cmocka_unit_test(files_appear_whole),
+        cmocka_unit_test(odd_bytes_stay_json),    cmocka_unit_test(own_metrics_say_what_they_are),
+        cmocka_unit_test(keys_are_documented),    cmocka_unit_test(files_appear_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -419,6 +419,47 @@ static void the_end_is_written(void **state)
     world_fini(&world);
 }
 
+static void own_metrics_are_stored(void **state)
+{
+    (void)state;
+    struct world world;
+    world_init(&world);
+    struct own_metrics metrics = {0};
+    struct fixture_sample of = {.tokens = 2, .text = "a"};
+    fixture_add_own(&metrics, OVER_SUCCESSES, "words", NULL, "count", NULL);
+    fixture_add_own(&metrics, OVER_SUCCESSES, "gain", NULL, "points", NULL);
+    for (int i = 0; i < 3; i++) { /* without a script's, then with one value, then with two */
+        struct sample *sample = fixture_sample(&of);
+        struct err err;
+        if (i > 0) {
+            sample->own = &metrics;
+            sample->own_values = mem_zero(2, sizeof *sample->own_values);
+            sample->own_values[0] = 1.0 / 3;
+            sample->own_values[1] = i == 2 ? -1e300 : (double)NAN;
+            sample->own_error = mem_text(i == 1 ? "metric 'gain': no " FIXTURE_SECRET : NULL);
+        }
+        assert_true(world.sink.sample(world.sink.self, sample, true, &err));
+        sample_free(sample);
+    }
+    struct report report = fixture_report(&world.facts, 340);
+    fixture_own(&report);
+    end_run(&world, &report);
+    world_close(&world);
+    check(&world, "SELECT metrics, metric_error FROM result ORDER BY id",
+          "null|null\n{\"words\":0.33333333333333331}|metric 'gain': no [redacted]\n"
+          "{\"words\":0.33333333333333331,\"gain\":-1e+300}|null");
+    check(&world, "SELECT * FROM metric ORDER BY name",
+          "gain|Gain|points|successes|after - [redacted]\n"
+          "server_time|Server time|s|all with a response|null\n"
+          "word_rate|Word rate|1/s|stage|null\nwords|Words|count|successes|null");
+    check(&world,
+          "SELECT metric, statistic, value FROM summary WHERE part='whole' AND (metric='word_rate' "
+          "OR metric IN ('words','gain') AND statistic IN ('n','mean')) ORDER BY 1, 2",
+          "gain|mean|-0.0625\ngain|n|337.0\nword_rate|value|52.5\nwords|mean|43.5\nwords|n|340.0");
+    report_fini(&report);
+    world_fini(&world);
+}
+
 static void intervals_are_about_a_second(void **state)
 {
     static const double ticks[] = {0.2, 0.9, 1.05, 1.3, 1.9, 2.01, 4.7, 4.9, 5.1, 5.3};
@@ -488,6 +529,7 @@ int main(void)
         cmocka_unit_test(batches_are_visible_before_the_end),
         cmocka_unit_test(close_without_end_is_valid),
         cmocka_unit_test(the_end_is_written),
+        cmocka_unit_test(own_metrics_are_stored),
         cmocka_unit_test(intervals_are_about_a_second),
         cmocka_unit_test(a_full_disk_is_told_once),
     };

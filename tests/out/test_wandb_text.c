@@ -249,12 +249,15 @@ static void summary(void **state)
     struct reports reports = {.items = two, .count = 1, .end = RUN_END_NUMBER};
     (void)state;
     two[1].whole.metric[METRIC_TTFT].value[STAT_MEAN] = 0.5;
+    fixture_own(&two[0]);
     cJSON *line = parsed(wandb_summary_line(&halfway, &third, &reports));
     check_number_at(line, "succeed", 15);
     check_number_at(line, "ttft_mean", 0.0263);
     check_number_at(line, "latency_max", 1.3341 * 1.5);
     check_number_at(line, "itl_p99", 0.0201 * 1.49);
     check_number_at(line, "output_throughput", 4598);
+    check_number_at(line, "words_mean", 43.5);
+    check_number_at(line, "word_rate", 52.5);
     check_number_at(line, "_wandb.runtime", 12);
     check_text_at(line, "end", "number");
     assert_true(cJSON_IsTrue(at(line, "sound")));

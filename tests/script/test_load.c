@@ -80,7 +80,6 @@ static const struct {
      "--header a:b",
      SCRIPT("function api.given_header() return 'x\\ny' end"),
      {"given_header: the value of the header a holds a line end"}},
-    {"metrics", "", SCRIPT("api.metrics = {}"), {"'metrics'", "not supported"}},
     {"interval", "", SCRIPT("function api.interval() end"), {"'interval'", "not supported"}},
     {"done", "", SCRIPT("function api.done() end"), {"'done'", "not supported"}},
     {"compiled", "", "\033LJ\002", {"s.lua: compiled Lua is not accepted"}},
