@@ -52,7 +52,10 @@ struct trust {
     uint64_t reads_kernel, reads_user; /* by the source of their stamp */
     uint64_t clock_steps;              /* times the system's clock was set during the run … */
     double clock_step_s;               /* … and by how much at most, forwards or back */
-    double worker_cpu_share;           /* of one core, the busiest worker, over the window */
+    /* CPU of one core over the window: the composer, and the busiest of the others; then seconds of
+     * all of a kind. */
+    double worker_cpu_share, composer_cpu_share, scorer_cpu_share;
+    double worker_cpu_s, composer_cpu_s, scorer_cpu_s;
     double process_cpu_s;
     uint64_t starved;         /* starts that waited because no request was ready */
     double starved_s;         /* for how long in all */
@@ -77,7 +80,7 @@ struct trust_figure {
 /* Figure `i`, those of a group one after another; false after the last. */
 bool trust_figure_at(const struct trust *trust, size_t i, struct trust_figure *out);
 
-enum { VERDICT_REASONS = 24 };
+enum { VERDICT_REASONS = 32 };
 
 /* Reasons against trusting the numbers come first, then mere remarks, which leave it sound. */
 struct verdict {

@@ -314,6 +314,27 @@ static void clock_steps(const struct facts *facts, struct verdict *out)
                count, plural(count), facts->trust->clock_step_s);
 }
 
+/* Slow scripts show here, and never as a slow server: no Lua runs while times are taken. */
+static void composer_cpu(const struct facts *facts, struct verdict *out)
+{
+    double share = facts->trust->composer_cpu_share;
+    if (share > CPU_LIMIT)
+        remark(out,
+               "the composer used %.0f %% of a core: building requests (data, templates, "
+               "build_request) is near its limit",
+               share * 100);
+}
+
+static void scorer_cpu(const struct facts *facts, struct verdict *out)
+{
+    double share = facts->trust->scorer_cpu_share;
+    if (share > CPU_LIMIT)
+        remark(out,
+               "the busiest scorer used %.0f %% of a core: reading answers (read_event, "
+               "parse_responses) is near its limit",
+               share * 100);
+}
+
 static void warnings(const struct facts *facts, struct verdict *out)
 {
     uint64_t count = facts->trust->warnings;
@@ -328,6 +349,7 @@ static void (*const checks[])(const struct facts *facts, struct verdict *out) = 
     tokens_unknown,   token_errors,    resent,        malformed_rows,
     data_cycles,      bodies_left_out, clock_steps,   warnings,
     missing,          sinks_broken,    paused,        own_failed,
+    composer_cpu,     scorer_cpu,
 };
 
 #define CHECKS (sizeof checks / sizeof *checks)

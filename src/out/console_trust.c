@@ -54,12 +54,14 @@ static void add_cpu(struct table *table, const struct trust *trust)
 {
     if (isnan(trust->worker_cpu_share))
         return;
-    table_add(table, "CPU of the busiest worker");
+    table_add(table, "CPU, of one core");
+    table_addf(table, "worker %.0f%%, composer %.0f%%, scorer %.0f%% (the busiest of each)",
+               100 * trust->worker_cpu_share, 100 * trust->composer_cpu_share,
+               100 * trust->scorer_cpu_share);
     if (isnan(trust->process_cpu_s))
-        table_addf(table, "%.0f%% of one core", 100 * trust->worker_cpu_share);
-    else
-        table_addf(table, "%.0f%% of one core; %.2f s in the whole process",
-                   100 * trust->worker_cpu_share, trust->process_cpu_s);
+        return;
+    table_add(table, "CPU of the whole process");
+    table_addf(table, "%.2f s", trust->process_cpu_s);
 }
 
 static void add_closed_load(struct table *table, const struct report *report)

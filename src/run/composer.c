@@ -236,6 +236,7 @@ void composer_leave(struct composer *composer)
     struct line *line = composer->line;
     queue_close(line->ready);
     line_release(line); /* fewer requests than the queue holds */
+    composer->cpu_ns = clock_thread_cpu_ns();
     atomic_store(&line->composer_left, true);
     line_wake_all(line); /* those that wait for a slot's time may have nothing to wait for */
     line->main.wake(line->main.arg);

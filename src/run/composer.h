@@ -12,6 +12,7 @@ struct composer {
     struct script *script; /* used by this thread alone while it runs */
     uint32_t stage;
     uint64_t next_index;   /* arrival number of the next request that is composed */
+    uint64_t cpu_ns;       /* of its thread in this stage, once that has ended */
     uint64_t composed;     /* given to the line in this stage */
     bool begun;            /* a stage has begun the data */
     uint64_t passed_over;  /* items that the first stage leaves out: runs before have used them */

@@ -84,6 +84,7 @@ void *scorer_run(void *arg)
     line_step_back();
     while ((exchange = queue_take(line->finished)))
         scorer_pass(scorer, scorer_score(scorer, exchange));
+    scorer->cpu_ns = clock_thread_cpu_ns();
     if (atomic_fetch_sub(&line->scorers_left, 1) == 1)
         queue_close(line->samples);
     return NULL;

@@ -15,6 +15,7 @@ struct scorer {
     struct script *script;              /* its own state */
     _Atomic(struct exchange *) current; /* being scored, or the last that was */
     struct stats *whole, *steady;
+    uint64_t cpu_ns; /* of its thread in this stage, once that has ended */
 };
 
 void *scorer_run(void *scorer); /* a thread's function */

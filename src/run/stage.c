@@ -276,13 +276,30 @@ static void trust_from_summary(const struct summary *whole, struct trust *trust)
     trust->receive_delay_max = delay[STAT_MAX];
 }
 
+/* The share of a core that the busiest of a kind used; `i` counts them. */
+static double busier(size_t i, double share, uint64_t cpu_ns, double window_s)
+{
+    double own = window_s > 0 ? clock_seconds(cpu_ns) / window_s : NAN;
+    return i == 0 || own > share ? own : share;
+}
+
+static void trust_scripts(const struct stage *stage, double window_s, struct trust *trust)
+{
+    trust->composer_cpu_s = clock_seconds(stage->composer->cpu_ns);
+    trust->composer_cpu_share = busier(0, 0, stage->composer->cpu_ns, window_s);
+    for (size_t i = 0; i < stage->scorer_count; i++) {
+        uint64_t cpu_ns = stage->scorers[i].cpu_ns;
+        trust->scorer_cpu_s += clock_seconds(cpu_ns);
+        trust->scorer_cpu_share = busier(i, trust->scorer_cpu_share, cpu_ns, window_s);
+    }
+}
+
 static void trust_workers(struct stage *stage, double window_s, struct trust *trust)
 {
     for (size_t i = 0; i < stage->worker_count; i++) {
         struct worker_facts facts = worker_facts(stage->workers[i]);
-        double share = window_s > 0 ? clock_seconds(facts.cpu_ns) / window_s : NAN;
-        if (i == 0 || share > trust->worker_cpu_share)
-            trust->worker_cpu_share = share;
+        trust->worker_cpu_s += clock_seconds(facts.cpu_ns);
+        trust->worker_cpu_share = busier(i, trust->worker_cpu_share, facts.cpu_ns, window_s);
         trust->starved += facts.starved;
         trust->starved_s += clock_seconds(facts.starved_ns);
         trust->held += facts.held;
@@ -302,7 +319,9 @@ static void fill_trust(struct stage *stage, struct report *report)
     uint64_t begun = whole->facts.window_start_ns, drained = whole->facts.drain_end_ns;
     trust_lags(stage, trust);
     trust_from_summary(whole, trust);
-    trust_workers(stage, drained > begun ? clock_seconds(drained - begun) : 0, trust);
+    double window_s = drained > begun ? clock_seconds(drained - begun) : 0;
+    trust_workers(stage, window_s, trust);
+    trust_scripts(stage, window_s, trust);
     trust->reads_kernel = stage->collector->marks_kernel;
     trust->reads_user = stage->collector->marks_user;
     trust->process_cpu_s = clock_seconds(clock_process_cpu_ns() - stage->cpu_before_ns);

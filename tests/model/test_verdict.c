@@ -74,6 +74,16 @@ static void late_and_unstamped(struct run_facts_made *run)
     run->trust.reads_user = 101;
 }
 
+static void busy_composer(struct run_facts_made *run)
+{
+    run->trust.composer_cpu_share = 0.91;
+}
+
+static void busy_scorer(struct run_facts_made *run)
+{
+    run->trust.scorer_cpu_share = 0.99;
+}
+
 static void clock_set(struct run_facts_made *run)
 {
     run->trust.clock_steps = 2;
@@ -240,6 +250,8 @@ static void test_each_reason(void **state)
         {"late and unstamped", late_and_unstamped, "client-bound: the event loop", "6.20 ms",
          false},
         {"clock set", clock_set, "the system's clock was set 2 times", "3.5 s", true},
+        {"busy composer", busy_composer, "the composer used 91 %", "build_request", true},
+        {"busy scorer", busy_scorer, "the busiest scorer used 99 %", "read_event", true},
         {"not measured", not_measured, NULL, NULL, false},
         {"busy worker", busy_worker, "client-bound: the busiest worker", "97 %", false},
         {"starved long", starved_long, "client-bound: 11 of 1000 starts", "11 s", false},
@@ -303,6 +315,8 @@ static void test_everything_wrong(void **state)
     run.trust = (struct trust){
         .loop_lag_p99 = 1e6,
         .worker_cpu_share = 1,
+        .composer_cpu_share = 1,
+        .scorer_cpu_share = 1,
         .starved = UINT64_MAX,
         .starved_s = 1e15,
         .held = UINT64_MAX,
@@ -316,7 +330,7 @@ static void test_everything_wrong(void **state)
     struct verdict verdict;
     verdict_of(&run.whole, &run.steady, &run.trust, &verdict);
     CHECK_INT("sound", verdict.sound, false);
-    CHECK_INT("sentences", verdict.count, 19);
+    CHECK_INT("sentences", verdict.count, 21);
     for (size_t i = 0; i < verdict.count; i++) {
         CHECK_INT(verdict.reason[i], verdict.remark[i], i >= 8);
         if (strlen(verdict.reason[i]) >= sizeof verdict.reason[i] - 1)

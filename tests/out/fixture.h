@@ -299,6 +299,8 @@ static inline struct report fixture_report(struct run_facts *facts, uint64_t ok)
                 .receive_delay_max = (double)NAN,
                 .reads_user = 23456,
                 .worker_cpu_share = 0.34,
+                .composer_cpu_share = 0.02,
+                .scorer_cpu_share = 0.11,
                 .process_cpu_s = 2.5,
                 .asked_concurrency = 100,
                 .achieved_concurrency = 99.6,

@@ -123,6 +123,8 @@ static void values_are_the_reports(void **state)
         {"trust.loop_lag.p99", "0.0003"},
         {"trust.receive_delay.max", "null"},
         {"trust.worker_cpu_share", "0.34"},
+        {"trust.composer_cpu_share", "0.02"},
+        {"trust.scorer_cpu_share", "0.11"},
         {"verdict.sound", "false"},
         {"verdict.reasons.0", "\"client-bound\""},
         {"verdict.remarks.0", "\"2 warnings\""},
