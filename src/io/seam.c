@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -22,6 +23,7 @@ struct seam {
     struct seam_read last; /* of any of them */
     uint64_t *sent_ns;     /* where the next send is noted; NULL = nowhere */
     struct stamp_clock clock;
+    int keeper; /* a socket that keeps the kernel stamping; -1 = none */
 };
 
 /* The C library's interface has no place for a context, so the seam in use is known by thread. */
@@ -106,9 +108,27 @@ ssize_t send(int fd, const void *data, size_t len, int flags)
 
 /* ---- what the house calls ---- */
 
+/* Where the kernel will not, reads come without its stamp and are counted as such. */
+static void seam_ask(int fd)
+{
+    int on = 1;
+    (void)setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
+}
+
+/* The kernel begins to stamp some time after the first socket asks, and stops with the last: one
+ * that is there from the start has it ready when the first answer comes. */
+static int seam_keeper(void)
+{
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0)
+        seam_ask(fd);
+    return fd;
+}
+
 struct seam *seam_new(void)
 {
     struct seam *seam = MEM_NEW(struct seam);
+    seam->keeper = seam_keeper();
     seam_read_clocks(&seam->clock);
     return seam;
 }
@@ -117,6 +137,8 @@ void seam_free(struct seam *seam)
 {
     if (!seam)
         return;
+    if (seam->keeper >= 0)
+        close(seam->keeper);
     free(seam->sockets);
     free(seam);
 }
@@ -148,13 +170,11 @@ static void seam_make_room(struct seam *seam, size_t fd)
 
 void seam_socket(struct seam *seam, int fd)
 {
-    int on = 1;
     if (fd < 0)
         return;
     seam_make_room(seam, (size_t)fd);
     seam->sockets[fd] = (struct seam_socket){.open = true};
-    /* Where the kernel will not, reads come without its stamp and are counted as such. */
-    (void)setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
+    seam_ask(fd);
 }
 
 void seam_closed(struct seam *seam, int fd)

@@ -134,7 +134,7 @@ class Readme(Case):
             self.assertEqual(json.load(report)["counts"]["ok"], 500)
         self.assertEqual(stats(self.root)["requests"]["total"], 500)
         self.assertEqual(len(glob.glob(self.path("outputs/*.db"))), 1)
-        for said in ("TTFT", "TTFC", "Loop lag", "Schedule lag", "CPU of the busiest worker", "Concurrency", "Tokens counted from",
+        for said in ("TTFT", "TTFC", "Loop lag", "Schedule lag", "CPU, of one core", "Concurrency", "Tokens counted from",
                      "Data  ", "Verdict: "):
             self.assertIn(said, result.out)
 

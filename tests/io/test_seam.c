@@ -281,6 +281,7 @@ static void every_read_has_the_kernels_stamp(void **state)
     struct peer *peer = peer_new(scripts, 1);
     struct http_config config = client_config();
     struct client *client = client_new(&config);
+    peer_sleep(50); /* until the kernel stamps */
     struct exchange *got = client_do(client, peer->port);
     CHECK_INT("finish", got->finish, FINISH_COMPLETE);
     CHECK_INT("marks", got->mark_count, 2);
