@@ -19,6 +19,7 @@
 #include "io/http.h"
 #include "model/plan.h"
 #include "out/harmless.h"
+#include "script/watch.h"
 
 enum { MOST_IN_FLIGHT = 1000 }; /* for the plan; nothing flies */
 
@@ -30,6 +31,7 @@ struct trial {
     struct recorded recorded;
     struct script_services services;
     struct script_config config;
+    struct watch *watch;
     struct script *composer;
     struct request *first; /* what the recorded answer belongs to; owned. A script that opened has
                               at least one */
@@ -66,6 +68,27 @@ static bool read_recording(struct trial *trial, struct err *err)
     return true;
 }
 
+/* What has been shown stays; the thread that shows is lost. */
+static void stuck(void *arg, struct script *script, const char *sentence)
+{
+    struct trial *trial = arg;
+    (void)script;
+    fflush(stdout);
+    session_stuck(trial->session, sentence);
+}
+
+static bool open_composer(struct trial *trial, struct err *err)
+{
+    const struct watch_config watch = {
+        .limit_ns = trial->options->options.spec.hook_timeout_ns,
+        .given_up = stuck,
+        .arg = trial,
+    };
+    trial->config.watch = trial->watch = watch_new(&watch, err);
+    trial->composer = trial->watch ? script_open(&trial->config, err) : NULL;
+    return trial->composer != NULL;
+}
+
 /* As a run is prepared; nothing is downloaded. */
 static int prepare(struct trial *trial, struct err *err)
 {
@@ -85,8 +108,7 @@ static int prepare(struct trial *trial, struct err *err)
         scripts_config(&trial->options->options, &trial->data, &trial->services, session);
     trial->config.no_setup = trial->options->spec.no_setup;
     trial->config.role = SCRIPT_COMPOSER;
-    trial->composer = script_open(&trial->config, err);
-    return trial->composer ? EXIT_DONE : EXIT_CANNOT_START;
+    return open_composer(trial, err) ? EXIT_DONE : EXIT_CANNOT_START;
 }
 
 /* The stage that is measured first. */
@@ -253,6 +275,7 @@ static int show(struct trial *trial, struct err *err)
     struct buf out;
     buf_init(&out, SIZE_MAX / 4);
     show_head(trial, &out);
+    print_and_clear(&out);
     bool ok = show_requests(trial, &out, err);
     int code = ok ? EXIT_DONE : EXIT_NOTHING_SUCCEEDED;
     if (ok && !replay(trial, &out, err))
@@ -283,6 +306,7 @@ static int try_it(struct trial *trial)
     else if (trial->script_failed)
         code = EXIT_NOTHING_SUCCEEDED;
     script_close(trial->composer);
+    watch_free(trial->watch);
     request_free(trial->first);
     recorded_fini(&trial->recorded);
     data_source_fini(&trial->data);

@@ -133,6 +133,20 @@ class Requests(Case):
         self.assertEqual(result.out.count("\nrequest "), 1)
         self.assertIn("d.lua:2: second", result.err)
 
+    def test_a_hook_that_does_not_return(self):
+        self.write("l.lua", """local api = require "apis.openai"
+            local build = api.build_request
+            function api.build_request(messages, opts, ctx)
+                while ctx.index == 1 do end
+                return build(messages, opts, ctx)
+            end
+            return api""")
+        self.write("lines", "a\nb\nc\n")
+        result = self.llmbench("try", "-s", "l.lua", "--dataset", "lines", "--hook-timeout", 0.3)
+        self.assertIn(result.code, (1, 3))
+        self.assertIn("request 0: ", result.out)
+        self.assertRegex(result.out + result.err, r"build_request.*l\.lua:\d.*did not return within 0\.3 s")
+
     def test_what_is_refused(self):
         self.write("a", "x")
         for words, code, said in [
