@@ -13,7 +13,7 @@ const struct opt_row mock_rows[] = {
         .type = &opt_choice,
         FIELD(dialect, char *),
         .fallback = "openai",
-        .choices = "openai dashscope zhipu qianfan trtllm tgi custom",
+        .choices = "openai dashscope zhipu qianfan trtllm tgi ollama anthropic custom",
         .metavar = "NAME",
         .group = LISTEN,
         .help = "the API to speak; its paths and manners stand in docs/mock.md",

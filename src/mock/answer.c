@@ -112,8 +112,9 @@ static void write_stream_head(struct mock_server *server, struct mock_conn *conn
     if (conn->progress.headed)
         return;
     conn->progress.headed = true;
-    buf_add_text(&server->out, "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
-                               "cache-control: no-cache\r\n");
+    const char *type = mock_shape_of(server, conn)->stream_type;
+    buf_printf(&server->out, "HTTP/1.1 200 OK\r\ncontent-type: %s\r\ncache-control: no-cache\r\n",
+               type ? type : "text/event-stream");
     if (!conn->http.old)
         buf_add_text(&server->out, "transfer-encoding: chunked\r\n");
     if (conn->last)
@@ -121,15 +122,24 @@ static void write_stream_head(struct mock_server *server, struct mock_conn *conn
     buf_add_text(&server->out, "\r\n");
 }
 
-/* Some answers open at once, as soon as the request has been read, with an event a choice. */
-static bool send_opening(struct mock_server *server, struct mock_conn *conn)
+/* `times` events of each choice; 0 = 1. */
+static void add_events(struct mock_server *server, struct mock_conn *conn,
+                       void (*write)(struct buf *, struct mock_answer *, uint32_t), uint32_t times)
 {
-    write_stream_head(server, conn);
-    for (uint32_t choice = 0; choice < conn->answer.ask.choices; choice++) {
-        mock_shape_of(server, conn)->opening(&server->event, &conn->answer, choice);
+    uint32_t each = times ? times : 1;
+    for (uint32_t i = 0; i < conn->answer.ask.choices * each; i++) {
+        write(&server->event, &conn->answer, i / each);
         frame(server, conn);
         server->stats.events++;
     }
+}
+
+/* Some answers open at once, as soon as the request has been read. */
+static bool send_opening(struct mock_server *server, struct mock_conn *conn)
+{
+    const struct mock_shape *shape = mock_shape_of(server, conn);
+    write_stream_head(server, conn);
+    add_events(server, conn, shape->opening, shape->openings);
     return send_out(server, conn);
 }
 
@@ -150,7 +160,7 @@ static void prepare(struct mock_server *server, struct mock_conn *conn)
     rng_init(&conn->progress.rng,
              server->config->seed ^ (answer->request * UINT64_C(0x2545f4914f6cdd1d)));
     answer->seed = server->config->seed;
-    answer->frames = 0;
+    answer->frames = answer->first_ns = 0;
     buf_init(&answer->prefix, SIZE_MAX / 2); /* bounded by the body, which holds the model's name */
     buf_init(&answer->said, SIZE_MAX / 2);   /* bounded by MOCK_MAX_TOKENS */
     mock_shape_of(server, conn)->prefix(answer, clock_wall_ns());
@@ -196,11 +206,11 @@ static bool reached(int64_t after, uint64_t events)
     return after >= 0 && events >= (uint64_t)after;
 }
 
-static void end_stream(struct mock_server *server, struct mock_conn *conn)
+static void end_stream(struct mock_server *server, struct mock_conn *conn, bool failed)
 {
     const struct mock_overrides *over = &conn->answer.over;
     const struct mock_shape *shape = mock_shape_of(server, conn);
-    if (!over->nodone && shape->done) {
+    if (!over->nodone && shape->done && !(failed && shape->failure_ends)) {
         shape->done(&server->event, &conn->answer);
         frame(server, conn);
     }
@@ -242,7 +252,7 @@ static bool fail_if_due(struct mock_server *server, struct mock_conn *conn)
     if (reached(conn->answer.over.error, conn->progress.events)) {
         mock_shape_of(server, conn)->failure(&server->event, &conn->answer);
         frame(server, conn);
-        end_stream(server, conn);
+        end_stream(server, conn, true);
     } else {
         break_off(server, conn);
     }
@@ -260,12 +270,12 @@ static void add_token(struct mock_server *server, struct mock_conn *conn)
     uint32_t choices = answer->ask.choices;
     uint32_t k = (uint32_t)(progress->events / choices);
     uint32_t tokens = mock_answer_in_event(answer, k);
+    const struct mock_shape *shape = mock_shape_of(server, conn);
     if (answer->over.ping > 0 && (progress->events + 1) % (uint64_t)answer->over.ping == 0) {
-        mock_write_ping(&server->event, answer);
+        (shape->ping ? shape->ping : mock_write_ping)(&server->event, answer);
         frame(server, conn);
     }
-    mock_shape_of(server, conn)
-        ->token(&server->event, answer, (uint32_t)(progress->events % choices), k);
+    shape->token(&server->event, answer, (uint32_t)(progress->events % choices), k);
     frame(server, conn);
     progress->events++;
     server->stats.events++;
@@ -277,11 +287,8 @@ static void add_tail(struct mock_server *server, struct mock_conn *conn)
 {
     struct mock_answer *answer = &conn->answer;
     const struct mock_shape *shape = mock_shape_of(server, conn);
-    for (uint32_t choice = 0; shape->finish && choice < answer->ask.choices; choice++) {
-        shape->finish(&server->event, answer, choice);
-        frame(server, conn);
-        server->stats.events++;
-    }
+    if (shape->finish)
+        add_events(server, conn, shape->finish, shape->finishes);
     if (shape->usage && answer->ask.include_usage && !answer->over.nousage) {
         shape->usage(&server->event, answer);
         frame(server, conn);
@@ -325,7 +332,7 @@ static void finish_stream(struct mock_server *server, struct mock_conn *conn)
     write_stream_head(server, conn);
     add_tail(server, conn);
     conn->answer.whole = true;
-    end_stream(server, conn);
+    end_stream(server, conn, false);
 }
 
 static void stream_due(struct mock_server *server, struct mock_conn *conn)

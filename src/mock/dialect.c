@@ -6,8 +6,8 @@
 #include "mock/dialects.h"
 
 static const struct mock_dialect *const dialects[] = {
-    &mock_openai, &mock_dashscope, &mock_zhipu,  &mock_qianfan,
-    &mock_trtllm, &mock_tgi,       &mock_custom,
+    &mock_openai, &mock_dashscope, &mock_zhipu,     &mock_qianfan, &mock_trtllm,
+    &mock_tgi,    &mock_ollama,    &mock_anthropic, &mock_custom,
 };
 
 const struct mock_dialect *mock_dialect_find(const char *name, struct err *err)

@@ -30,21 +30,29 @@ struct mock_answer {
     struct buf prefix; /* of every event and body, up to and with the model */
     struct buf said;   /* the inside of a JSON string: the text so far, where ask.whole wants it */
     uint64_t frames;   /* events numbered so far, where the dialect numbers them */
+    uint64_t
+        first_ns; /* when the first token was written, where the dialect tells it; 0 = not yet */
 };
 
 /* What the requests and answers of an endpoint look like. A writer appends one event with its blank
  * line (sent_ns is the time of the call) or one body; NULL: the dialect has no such event. */
 struct mock_shape {
+    const char *stream_type; /* of a stream; NULL = text/event-stream */
     /* Fills the ask, which owns nothing when this fails. */
     bool (*parse)(const struct mock_http *http, struct mock_ask *ask, struct mock_refusal *no);
     void (*prefix)(struct mock_answer *answer, uint64_t wall_ns);
     void (*opening)(struct buf *out, struct mock_answer *answer, uint32_t choice);
+    uint32_t openings; /* of each choice, a call for each; 0 = 1 */
     /* Token event k of a choice: tokens k · per_event and on. */
     void (*token)(struct buf *out, struct mock_answer *answer, uint32_t choice, uint32_t k);
     void (*finish)(struct buf *out, struct mock_answer *answer, uint32_t choice);
+    uint32_t finishes; /* of each choice, a call for each; 0 = 1 */
     void (*usage)(struct buf *out, struct mock_answer *answer);
     void (*failure)(struct buf *out, struct mock_answer *answer);
+    bool failure_ends; /* `done` does not follow a failure */
     void (*done)(struct buf *out, struct mock_answer *answer);
+    /* What keeps a stream alive; NULL = a comment line. */
+    void (*ping)(struct buf *out, struct mock_answer *answer);
     void (*plain)(struct buf *out, struct mock_answer *answer);
     void (*refusal)(struct buf *out, const struct mock_refusal *no);
     /* How an error that the API itself finds travels; NULL: as its status. Errors of HTTP and those

@@ -7,6 +7,7 @@
 #define DASH "/api/v1/services/aigc/text-generation/generation"
 #define GLM "/api/paas/v4/chat/completions"
 #define ERNIE "/rpc/2.0/ai_custom/v1/wenxinworkshop/chat/ernie"
+#define VERSION "anthropic-version: 2023-06-01\r\n"
 #define TRT "/v2/models/ensemble/generate"
 #define SAY "\"messages\":[{\"role\":\"user\",\"content\":\"hello there 你好\"}]"
 
@@ -64,10 +65,29 @@ static inline bool see_item(void *arg, const struct sse_item *item)
     return true;
 }
 
+/* The lines of a stream of JSON; an empty one keeps it alive. */
+static inline void see_lines(struct seen *seen, struct span body)
+{
+    assert_true(body.len > 0 && body.data[body.len - 1] == '\n');
+    for (const char *at = body.data, *end; at < body.data + body.len; at = end + 1) {
+        end = memchr(at, '\n', body.len - (size_t)(at - body.data));
+        size_t len = (size_t)(end - at);
+        if (len > 0 && at[len - 1] == '\r')
+            len--;
+        seen->comments += len == 0;
+        if (len > 0)
+            see(seen, span_of(at, len));
+    }
+}
+
 static inline void see_reply(struct seen *seen, const struct reply *reply)
 {
     struct sse sse;
     *seen = (struct seen){0};
+    if (strstr(reply->head.data, "content-type: application/x-ndjson\r\n")) {
+        see_lines(seen, buf_span(&reply->body));
+        return;
+    }
     if (!strstr(reply->head.data, "content-type: text/event-stream\r\n")) {
         see(seen, buf_span(&reply->body));
         return;
@@ -88,7 +108,7 @@ static inline void seen_fini(struct seen *seen)
 
 /* `json` is the member's text, NULL = it is not there, "*" = whatever it is. */
 struct want {
-    int event; /* -1 = the last */
+    int event; /* -1 = the last, -2 = the one before it */
     const char *path, *json;
 };
 
@@ -97,6 +117,7 @@ struct row {
     const char *headers; /* NULL = none */
     int status;          /* 0 = 200 */
     bool stream;         /* of events */
+    bool lines;          /* of lines of JSON */
     unsigned events;     /* 0 = 1 */
     unsigned dones, comments, bare;
     const char *raw; /* occurs in the body; NULL = no matter */
@@ -106,7 +127,7 @@ struct row {
 static inline void check_want(const struct row *row, const struct seen *seen,
                               const struct want *want)
 {
-    size_t index = want->event < 0 ? seen->count - 1 : (size_t)want->event;
+    size_t index = want->event < 0 ? seen->count - (size_t)-want->event : (size_t)want->event;
     const cJSON *item = member(seen->events[index], want->path);
     char *json = item ? cJSON_PrintUnformatted(item) : NULL;
     const char *got = json ? json : "(none)", *wanted = want->json ? want->json : "(none)";
@@ -136,6 +157,7 @@ static inline void check_row(const struct server *server, const struct row *row)
     CHECK_INT(row->name, reply.status, row->status ? row->status : 200);
     CHECK_INT(row->name, reply.complete, true);
     CHECK_INT(row->name, strstr(reply.head.data, "text/event-stream") != NULL, row->stream);
+    CHECK_INT(row->name, strstr(reply.head.data, "application/x-ndjson") != NULL, row->lines);
     see_reply(&seen, &reply);
     CHECK_INT(row->name, seen.count, row->events ? row->events : 1);
     CHECK_INT(row->name, seen.dones, row->dones);
@@ -145,7 +167,7 @@ static inline void check_row(const struct server *server, const struct row *row)
         fail_msg("%s: %s\nlacks %s", row->name, reply.body.data, row->raw);
     for (const struct want *want = row->wants; want < row->wants + WANTS && want->path; want++)
         check_want(row, &seen, want);
-    if (row->stream && reply.chunked)
+    if ((row->stream || row->lines) && reply.chunked)
         check_stamps(row, &seen);
     seen_fini(&seen);
     reply_fini(&reply);

@@ -28,6 +28,11 @@ static const struct {
      TRT, "{\"text_input\":\"a\"}", "text_output"},
     {"tgi", "tgi", "/generate_stream", "", "{\"inputs\":\"a\"}", "token.text", false, "/generate",
      "{\"inputs\":\"a\"}", "generated_text"},
+    {"ollama chat", "ollama", "/api/chat", "", "{\"model\":\"l\"," SAY "}", "message.content",
+     false, "/api/chat", "{\"model\":\"l\",\"stream\":false," SAY "}", "message.content"},
+    {"ollama generate", "ollama", "/api/generate", "", "{\"model\":\"l\",\"prompt\":\"a\"}",
+     "response", false, "/api/generate", "{\"model\":\"l\",\"prompt\":\"a\",\"stream\":false}",
+     "response"},
     {"custom", "custom", "/x", "", "{\"input_text\":\"a\",\"stream\":true}", "choices.0.text",
      false, "/x", "{\"input_text\":\"a\"}", "choices.0.text"},
 };
@@ -143,6 +148,7 @@ static void test_faults_work_in_every_dialect(void **state)
         {"qianfan", ERNIE "?abort=1&access_token=x", "", "{\"stream\":true," SAY "}"},
         {"trtllm", TRT "_stream?abort=1", "", "{\"text_input\":\"a\",\"stream\":true}"},
         {"tgi", "/generate_stream?abort=1", "", "{\"inputs\":\"a\"}"},
+        {"ollama", "/api/chat?abort=1", "", "{\"model\":\"l\"," SAY "}"},
         {"custom", "/x?abort=1", "", "{\"input_text\":\"a\",\"stream\":true}"},
     };
     (void)state;
