@@ -206,7 +206,8 @@ static bool run_stages(struct run *run, struct reports *reports, struct err *err
 static void leave_place(const struct run *run)
 {
     const struct composer *composer = &run->composer;
-    uint64_t items = script_place(composer->script), kept = composer->kept_count;
+    uint64_t items = script_place(composer->script),
+             kept = composer->kept_count - composer->kept_at;
     *run->config->place = (struct run_place){
         .stage = run->place.stage + (uint32_t)run->config->plan_count,
         .arrival = composer->next_index,
