@@ -16,8 +16,8 @@ static const struct {
      "iterator, and each step of it an item, the next prompt; build_request makes the body of "
      "its request, and options such as --temperature are merged into it; the request is sent "
      "when it is due. When its answer has ended it is cut into events, read_event says what "
-     "each carries, the outcome follows, and parse_responses counts the tokens of an answer "
-     "that is ok."},
+     "each carries, the outcome follows, parse_responses counts the tokens of an answer that is "
+     "ok, and metrics of the script's own are computed."},
     {"What runs in the composer and what runs in a scorer lives in different Lua states: "
      "module variables are not shared. ctx.setup and ctx.user carry plain data from the one to "
      "the other."},

@@ -249,7 +249,8 @@ static void score(struct trial *trial, struct script *scorer, struct buf *out)
     struct sample *sample = answer_score_watched(scorer, exchange, &watch);
     show_recording(trial, out);
     try_reading_show(out, &reading, sample);
-    trial->script_failed = trial->script_failed || reading.fault || sample->token_error;
+    trial->script_failed =
+        trial->script_failed || reading.fault || sample->token_error || sample->own_failed;
     sample_free(sample);
     try_reading_fini(&reading);
 }

@@ -1,11 +1,12 @@
 #include "app/try_show.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "base/units.h"
+#include "model/own_metric.h"
 #include "out/harmless.h"
 #include "wire/json.h"
 
@@ -281,6 +282,27 @@ static void add_tokens(struct buf *out, const char *what, int64_t tokens, enum t
         buf_printf(out, "%" PRId64 " (from %s)\n", tokens, token_source_name(source));
 }
 
+/* Those of the script. All of the answer came at one moment, so what they make of times is 0 or
+ * nothing. */
+static void add_metrics(struct buf *out, const struct sample *sample, struct secrets *secrets)
+{
+    for (size_t i = 0; sample->own && i < sample->own->count; i++) {
+        const struct own_metric *metric = &sample->own->items[i];
+        if (metric->over == OVER_STAGE)
+            continue;
+        buf_printf(out, "metric %s: ", metric->name);
+        if (sample->own_failed >> i & 1)
+            buf_add_text(out, "failed");
+        else if (sample->own_values && !isnan(sample->own_values[i]))
+            buf_printf(out, "%.6g", sample->own_values[i]);
+        else
+            buf_add_text(out, "no value");
+        buf_add_char(out, '\n');
+    }
+    if (sample->own_error)
+        add_error(out, sample->own_error, secrets);
+}
+
 void try_reading_show(struct buf *out, const struct try_reading *reading,
                       const struct sample *sample)
 {
@@ -310,4 +332,5 @@ void try_reading_show(struct buf *out, const struct try_reading *reading,
     }
     add_tokens(out, "prompt", sample->prompt_tokens, sample->prompt_source);
     add_tokens(out, "completion", sample->completion_tokens, sample->completion_source);
+    add_metrics(out, sample, reading->secrets);
 }

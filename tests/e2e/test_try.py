@@ -199,6 +199,19 @@ class Replay(Case):
         self.assertIn("outcome: ok\n", out)
         self.assertIn("prompt tokens: not known", out)
 
+    def test_own_metrics(self):
+        self.write("m.lua", """local api = require "apis.openai"
+            api.metrics = {
+                { name = "letters", unit = "count", of = function(sample) return #sample.text end },
+                { name = "nothing", unit = "count", of = function(sample) return nil end },
+                { name = "broken", unit = "count", of = function(sample) error("no number") end },
+            }
+            return api""")
+        out = self.replay(answer(event("Hello"), event(finish="stop"), DONE), "--model", "m", script="m.lua", expect=1)
+        self.assertIn("outcome: ok\n", out)
+        self.assertIn("metric letters: 5\nmetric nothing: no value\nmetric broken: failed\n", out)
+        self.assertIn("m.lua:5: no number", out)
+
     def test_status_and_type(self):
         self.assertIn("read as one body", self.replay("a\nb\n", "--content-type", "application/json; charset=x"))
         self.assertIn("read as server-sent events", self.replay("data: a\n\n", "--content-type=text/event-stream"))
