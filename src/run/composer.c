@@ -41,6 +41,9 @@ static void kept_drop(struct composer *composer)
     while (composer->kept_at < composer->kept_count)
         request_free(composer->kept[composer->kept_at++]);
     composer->kept_count = composer->kept_at = 0;
+    if (composer->first)
+        request_free(composer->first);
+    composer->first = NULL;
 }
 
 uint64_t composer_kept_due(const struct composer *composer, uint64_t offset_ns)
@@ -51,11 +54,48 @@ uint64_t composer_kept_due(const struct composer *composer, uint64_t offset_ns)
     return due;
 }
 
+uint64_t composer_unstarted(const struct composer *composer)
+{
+    return composer->kept_count - composer->kept_at + (composer->first != NULL);
+}
+
 void composer_fini(struct composer *composer)
 {
     kept_drop(composer);
     free(composer->kept);
     free(composer->failure);
+}
+
+/* ---- the first one ---- */
+
+/* A stage goes on in the data where the last ended, unless it is to be once over the data or over
+ * the same prompts, or the data says when it begins. */
+static bool composer_anew(const struct plan *plan)
+{
+    return plan->same_prompts || !plan->cycles || plan->arrival == ARRIVAL_TRACE;
+}
+
+bool composer_open(struct composer *composer, const struct plan *plan, struct err *err)
+{
+    bool anew = composer_anew(plan);
+    if (!anew && !script_pass_over(composer->script, composer->passed_over, err))
+        return false;
+    enum script_step step = script_peek(composer->script, &composer->first_at_ns, err);
+    bool early = plan->arrival == ARRIVAL_TRACE && composer->first_at_ns > plan_early_ns();
+    if (step == SCRIPT_STEP_OK && !early)
+        step = script_next(composer->script, composer->next_index, composer->stage,
+                           &composer->first, err);
+    if (!composer->first)
+        return step != SCRIPT_STEP_FAILED;
+    composer->next_index++;
+    return !composer->first->fault || err_set(err, "%s", composer->first->fault);
+}
+
+static struct request *take_first(struct composer *composer)
+{
+    struct request *first = composer->first;
+    composer->first = NULL;
+    return first;
 }
 
 /* ---- the walk ---- */
@@ -139,20 +179,13 @@ static bool composer_cycle(struct composer *composer, struct plan_walk *walk,
     return composer_rewind(composer);
 }
 
-/* A stage goes on in the data where the last ended, unless it is to be once over the data or over
- * the same prompts, or the data says when it begins. */
 static bool composer_begin(struct composer *composer)
 {
     const struct plan *plan = composer->line->plan;
-    bool trace = plan->arrival == ARRIVAL_TRACE;
-    bool anew = plan->same_prompts || !plan->cycles || trace, begun = composer->begun;
-    struct err err;
+    bool anew = composer_anew(plan), begun = composer->begun;
     composer->begun = true;
     kept_settle(composer);
-    if (!begun)
-        return anew || script_pass_over(composer->script, composer->passed_over, &err) ||
-               composer_fail(composer, &err);
-    if (!anew)
+    if (!begun || !anew)
         return true;
     kept_drop(composer);
     return composer_rewind(composer);
@@ -163,8 +196,10 @@ static enum script_step composer_await(struct composer *composer, struct plan_wa
                                        struct err *err)
 {
     struct line *line = composer->line;
-    uint64_t at_ns;
-    enum script_step step = script_peek(composer->script, &at_ns, err);
+    uint64_t at_ns = composer->first_at_ns;
+    enum script_step step = SCRIPT_STEP_OK;
+    if (!composer->first)
+        step = script_peek(composer->script, &at_ns, err);
     if (step != SCRIPT_STEP_OK)
         return step;
     if (!plan_walk_trace(walk, at_ns, err))
@@ -191,6 +226,10 @@ static enum script_step composer_next(struct composer *composer, struct plan_wal
         step = composer_await(composer, walk, err);
     if (step != SCRIPT_STEP_OK)
         return step;
+    if (composer->first) {
+        *request = take_first(composer);
+        return step;
+    }
     script_refresh(composer->script);
     step = script_next(composer->script, composer->next_index, composer->stage, request, err);
     composer->next_index += step == SCRIPT_STEP_OK;

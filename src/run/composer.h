@@ -18,11 +18,18 @@ struct composer {
     uint64_t passed_over;  /* items that the first stage leaves out: runs before have used them */
     struct request **kept; /* composed in the stage before and not started: they go out first */
     size_t kept_count, kept_cap, kept_at;
-    uint64_t known_ns; /* of a trace: every arrival due before it has been read */
-    bool data_ended;   /* the data has given its last prompt and starts again when more is wanted */
-    char *failure;     /* why the data ended early; owned, NULL = it did not */
+    struct request *first; /* composed before anything was sent; NULL = has gone out */
+    uint64_t first_at_ns;  /* of a trace: when it is due */
+    uint64_t known_ns;     /* of a trace: every arrival due before it has been read */
+    bool data_ended; /* the data has given its last prompt and starts again when more is wanted */
+    char *failure;   /* why the data ended early; owned, NULL = it did not */
 };
 
+/* Composes the first request of the first stage, before anything is sent: whoever cannot make that
+ * one will not make others, and the run does not start. By the thread that sets the line up. */
+bool composer_open(struct composer *composer, const struct plan *plan, struct err *err) MUST_CHECK;
+/* Requests composed and not started. */
+uint64_t composer_unstarted(const struct composer *composer);
 /* A request that was composed and not started, for the next stage; takes it. By the composer's
  * thread or between stages. */
 void composer_keep(struct composer *composer, struct request *request);

@@ -120,7 +120,9 @@ static bool run_open(struct run *run, struct err *err)
     const struct script_facts *facts = script_facts(run->composer.script);
     copy_script_facts(config->facts, facts);
     config->http.end_marker = facts->end_marker;
-    if (!open_scorers(run, err) || !config->ready(config->arg, facts, &config->http, err))
+    run->composer.stage = run->place.stage;
+    if (!open_scorers(run, err) || !composer_open(&run->composer, &config->plans[0], err) ||
+        !config->ready(config->arg, facts, &config->http, err))
         return false;
     run->collector_ready = collector_init(&run->collector, config, err);
     atomic_store(&run->opened, true);
@@ -206,8 +208,7 @@ static bool run_stages(struct run *run, struct reports *reports, struct err *err
 static void leave_place(const struct run *run)
 {
     const struct composer *composer = &run->composer;
-    uint64_t items = script_place(composer->script),
-             kept = composer->kept_count - composer->kept_at;
+    uint64_t items = script_place(composer->script), kept = composer_unstarted(composer);
     *run->config->place = (struct run_place){
         .stage = run->place.stage + (uint32_t)run->config->plan_count,
         .arrival = composer->next_index,

@@ -177,7 +177,7 @@ struct event_job {
 
 static void take_usage(lua_State *lua, struct usage *usage)
 {
-    static const char where[] = "read_event's 'usage'";
+    static const char where[] = "its 'usage'";
     *usage = (struct usage){TOKENS_UNKNOWN, TOKENS_UNKNOWN, TOKENS_UNKNOWN, TOKENS_UNKNOWN};
     lua_pushnil(lua); // -- key
     while (lua_next(lua, -2)) {

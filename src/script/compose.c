@@ -203,12 +203,19 @@ static void take_item_facts(lua_State *lua, struct compose_job *job, int item)
     take_packed(job, &job->request->prompt, &job->request->prompt_len);
 }
 
+/* Apart from the hook, whose fault it is not when they are wrong. */
+static void read_item(lua_State *lua, struct script *script, void *arg)
+{
+    (void)script;
+    slot_push(lua, SLOT_ITEM); // -- item
+    take_item_facts(lua, arg, lua_gettop(lua));
+}
+
 static void build(lua_State *lua, struct script *script, void *arg)
 {
     struct compose_job *job = arg;
     slot_push(lua, SLOT_ITEM); // -- item
     int item = lua_gettop(lua);
-    take_item_facts(lua, job, item);
     lua_getfield(lua, item, "body"); // -- item body
     if (!lua_isnil(lua, -1)) {
         store_item_body(lua, script, job);
@@ -216,14 +223,16 @@ static void build(lua_State *lua, struct script *script, void *arg)
     }
     messages_push(lua, script, item); // -- item nil messages
     int messages = lua_gettop(lua);
-    slot_push(lua, SLOT_API);                                        // -- … messages api
-    lua_getfield(lua, -1, "build_request");                          // -- … hook
-    lua_pushvalue(lua, messages);                                    // -- … hook messages
-    slot_push(lua, SLOT_OPTS);                                       // -- … hook messages opts
-    ctx_push(lua, script, job->request->index, job->request->stage); // -- … ctx
-    lua_pushvalue(lua, item);                                        // -- … ctx item
-    lua_setfield(lua, -2, "prompt");                                 // -- … ctx
-    lua_call(lua, 3, 2);                                             // -- … body send
+    slot_push(lua, SLOT_API); // -- … messages api
+    int base = lua_gettop(lua);
+    lua_getfield(lua, -1, "build_request");                            // -- … hook
+    lua_pushvalue(lua, messages);                                      // -- … hook messages
+    slot_push(lua, SLOT_OPTS);                                         // -- … hook messages opts
+    ctx_push(lua, script, job->request->index, job->request->stage);   // -- … ctx
+    lua_pushvalue(lua, item);                                          // -- … ctx item
+    lua_setfield(lua, -2, "prompt");                                   // -- … ctx
+    lua_call(lua, 3, LUA_MULTRET);                                     // -- … body send…
+    results_keep(lua, base, 2, "the body and at most one table more"); // -- … body send
     take_send(lua, job, lua_gettop(lua));
     lua_pop(lua, 1); // -- … body
     store_body(lua, script, job, item, messages);
@@ -276,7 +285,8 @@ enum script_step script_next(struct script *script, uint64_t index, uint32_t sta
     struct compose_job job = {.request = request};
     buf_init(&job.body, script->body_limit);
     buf_init(&job.packed, PACK_LIMIT);
-    if (!state_run(script, "build_request", build, &job, &fault))
+    bool ok = state_run(script, NULL, read_item, &job, &fault) || items_blame(script, &fault);
+    if (!ok || !state_run(script, "build_request", build, &job, &fault))
         request->fault = mem_text(fault.text);
     script->item_taken = false;
     put_all(&request->headers, &script->host_headers);

@@ -142,7 +142,9 @@ static void shape_item(lua_State *lua)
 static void begin_items(lua_State *lua, struct script *script, void *arg)
 {
     (void)arg;
-    slot_push(lua, SLOT_DATASET);                         // -- dataset
+    static const char wanted[] = "an iterator (one function that gives the next item)";
+    slot_push(lua, SLOT_DATASET); // -- dataset
+    int base = lua_gettop(lua);
     lua_getfield(lua, -1, "build_messages");              // -- dataset hook
     slot_push(lua, SLOT_OPTS);                            // -- dataset hook opts
     lua_createtable(lua, 0, 2);                           // -- dataset hook opts ctx
@@ -150,10 +152,10 @@ static void begin_items(lua_State *lua, struct script *script, void *arg)
     lua_setfield(lua, -2, "setup");                       // -- dataset hook opts ctx
     lua_pushnumber(lua, script_seed(script, UINT64_MAX)); // -- dataset hook opts ctx seed
     lua_setfield(lua, -2, "seed");                        // -- dataset hook opts ctx
-    lua_call(lua, 2, 1);                                  // -- dataset iterator
+    lua_call(lua, 2, LUA_MULTRET);                        // -- dataset iterator
+    results_keep(lua, base, 1, wanted);                   // -- dataset iterator
     if (!lua_isfunction(lua, -1))
-        throw_error(lua, "must return an iterator (a function that gives the next item), not %s",
-                    value_kind(lua, -1));
+        throw_error(lua, "must return %s, not %s", wanted, value_kind(lua, -1));
     place_note(lua, script, the_iterator);
     slot_take(lua, SLOT_ITERATOR); // -- dataset
     script->item_count = 0;
@@ -184,7 +186,13 @@ static void push_item(lua_State *lua, struct script *script)
     slot_push(lua, SLOT_ITERATOR); // -- iterator
     if (lua_isnil(lua, -1))        /* it has ended before */
         return;
-    lua_call(lua, 0, 1); // -- value
+    lua_call(lua, 0, 2); // -- value second
+    if (lua_isnil(lua, -2) && lua_type(lua, -1) == LUA_TSTRING)
+        throw_error(lua,
+                    "the iterator gave nil and \"%.200s\"; nil alone ends the data, and what "
+                    "went wrong is raised: error(message)",
+                    lua_tostring(lua, -1));
+    lua_pop(lua, 1); // -- value
     if (lua_isnil(lua, -1)) {
         slot_clear(lua, SLOT_ITERATOR);
         return;
@@ -218,10 +226,17 @@ static void take_item(lua_State *lua, struct script *script, void *arg)
     script->item_taken = true;
 }
 
+bool items_blame(const struct script *script, struct err *err)
+{
+    return err_prefix(err, "data set '%s', item %llu", script->facts.dataset_name,
+                      (unsigned long long)script->item_count);
+}
+
 static bool take_ahead(struct script *script, struct err *err)
 {
     if (state_do(script, the_iterator, take_item, NULL, err))
         return true;
+    state_place(script, the_iterator, err);
     return err_prefix(err, "data set '%s', item %llu", script->facts.dataset_name,
                       (unsigned long long)script->item_count + 1);
 }
@@ -257,9 +272,11 @@ bool script_pass_over(struct script *script, uint64_t items, struct err *err)
     if (script->prompt || script->item_count > items)
         return true; /* the item taken is beyond them */
     script->item_taken = false;
-    if (!state_do(script, the_iterator, pass_over, &items, err))
+    if (!state_do(script, the_iterator, pass_over, &items, err)) {
+        state_place(script, the_iterator, err);
         return err_prefix(err, "data set '%s', item %llu", script->facts.dataset_name,
                           (unsigned long long)script->item_count + 1);
+    }
     return script->item_count == items || script_rewind(script, err);
 }
 

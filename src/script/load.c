@@ -83,6 +83,28 @@ static void check_required(lua_State *lua, enum word_kind kind, const char *wher
     }
 }
 
+/* A hook of an API in what holds nothing but a data set. -- table */
+static void check_api_meant(lua_State *lua, const struct load_job *job)
+{
+    const struct script_word *word, *odd = NULL;
+    bool meant = !job->dataset;
+    for (size_t i = 0; (word = script_word_at(i)); i++) {
+        if (word->kind != WORD_API)
+            continue;
+        lua_getfield(lua, -1, word->name); // -- table value
+        bool there = !lua_isnil(lua, -1);
+        lua_pop(lua, 1); // -- table
+        meant |= there && word->required;
+        if (there && !odd && is_hook_of(WORD_API, word->name))
+            odd = word;
+    }
+    if (!meant && odd)
+        throw_error(lua,
+                    "%s: '%s' belongs to an API script, but this is a data set script: it has "
+                    "neither build_request nor parse_responses",
+                    job->source->where, odd->name);
+}
+
 /* -- table: the chunk's result, every field checked */
 static void push_table(lua_State *lua, struct script *script, struct load_job *job)
 {
@@ -98,6 +120,7 @@ static void push_table(lua_State *lua, struct script *script, struct load_job *j
         note_hook(lua, script);
         lua_pop(lua, 1); // -- table key
     }
+    check_api_meant(lua, job);
 }
 
 static void load_both(lua_State *lua, struct script *script, void *arg)

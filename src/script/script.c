@@ -83,13 +83,15 @@ static void only_refresh_every(lua_State *lua, struct script *script, void *arg)
 static void run_refresh(lua_State *lua, struct script *script, void *arg)
 {
     struct buf *packed = arg;
-    slot_push(lua, SLOT_API);         // -- api
-    lua_getfield(lua, -1, "refresh"); // -- api refresh
-    lua_createtable(lua, 0, 1);       // -- api refresh ctx
-    slot_push(lua, SLOT_SETUP);       // -- api refresh ctx setup
-    lua_setfield(lua, -2, "setup");   // -- api refresh ctx
-    slot_push(lua, SLOT_OPTS);        // -- api refresh ctx opts
-    lua_call(lua, 2, 1);              // -- api result
+    slot_push(lua, SLOT_API); // -- api
+    int base = lua_gettop(lua);
+    lua_getfield(lua, -1, "refresh");                    // -- api refresh
+    lua_createtable(lua, 0, 1);                          // -- api refresh ctx
+    slot_push(lua, SLOT_SETUP);                          // -- api refresh ctx setup
+    lua_setfield(lua, -2, "setup");                      // -- api refresh ctx
+    slot_push(lua, SLOT_OPTS);                           // -- api refresh ctx opts
+    lua_call(lua, 2, LUA_MULTRET);                       // -- api result…
+    results_keep(lua, base, 1, "one value, plain data"); // -- api result
     if (!lua_isnil(lua, -1)) {
         value_pack(lua, -1, "its result", packed); // -- api result
         value_unpack(lua, buf_span(packed));       // -- api result copy
@@ -124,13 +126,15 @@ void script_refresh(struct script *script)
 static void run_setup(lua_State *lua, struct script *script, void *arg)
 {
     (void)arg;
-    slot_push(lua, SLOT_API);                          // -- api
-    lua_getfield(lua, -1, "setup");                    // -- api setup
-    slot_push(lua, SLOT_OPTS);                         // -- api setup opts
-    lua_call(lua, 1, 1);                               // -- api result
-    value_pack(lua, -1, "its result", &script->setup); // -- api result
-    value_unpack(lua, buf_span(&script->setup));       // -- api result copy
-    slot_take(lua, SLOT_SETUP);                        // -- api result
+    slot_push(lua, SLOT_API); // -- api
+    int base = lua_gettop(lua);
+    lua_getfield(lua, -1, "setup");                      // -- api setup
+    slot_push(lua, SLOT_OPTS);                           // -- api setup opts
+    lua_call(lua, 1, LUA_MULTRET);                       // -- api result…
+    results_keep(lua, base, 1, "one value, plain data"); // -- api result
+    value_pack(lua, -1, "its result", &script->setup);   // -- api result
+    value_unpack(lua, buf_span(&script->setup));         // -- api result copy
+    slot_take(lua, SLOT_SETUP);                          // -- api result
 }
 
 /* ---- opening ---- */

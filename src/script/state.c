@@ -99,7 +99,8 @@ static int handle_error(lua_State *lua)
     bool interrupted = watched_interrupted(script_of(lua));
     if (interrupted) /* what the handler itself does is not to be */
         lua_sethook(lua, NULL, 0, 0);
-    if (!message || !running_function(lua, &frame) ||
+    script_of(lua)->error_placed = running_function(lua, &frame);
+    if (!message || !script_of(lua)->error_placed ||
         (!interrupted && is_plain_refusal(lua, message)))
         return 1;
     if (strstr(message, "stack overflow")) {
@@ -126,6 +127,7 @@ static int protected_call(struct script *script, script_job_fn *job, void *arg)
 {
     script->job = job;
     script->job_arg = arg;
+    script->error_placed = false;
     script->memory_capped = true;
     lua_pushvalue(script->lua, STACK_RUNNER);                 // -- handler runner runner
     int status = lua_pcall(script->lua, 0, 0, STACK_HANDLER); // -- handler runner [message]
@@ -152,6 +154,23 @@ static void give_memory_back(struct script *script)
     script->memory_limit -= COLLECT_BYTES;
 }
 
+const char *place_of(const struct script *script, const char *doing)
+{
+    for (size_t i = 0; i < script->place_count; i++)
+        if (strcmp(script->places[i].hook, doing) == 0)
+            return script->places[i].place;
+    return NULL;
+}
+
+bool state_place(const struct script *script, const char *doing, struct err *err)
+{
+    static const char shipped[] = "builtin:";
+    const char *place = script->error_placed ? NULL : place_of(script, doing);
+    if (place && strncmp(place, shipped, sizeof shipped - 1) != 0)
+        err_prefix(err, "%s", place);
+    return false;
+}
+
 static void tell(struct script *script, int status, struct err *err)
 {
     const char *message = lua_tostring(script->lua, -1);
@@ -167,18 +186,25 @@ bool state_do(struct script *script, const char *doing, script_job_fn *job, void
 {
     watched_begin(script, doing);
     int status = protected_call(script, job, arg);
+    bool placed = script->error_placed;
     if (status != 0) {
         tell(script, status, err);
         give_memory_back(script);
     }
-    return !watched_end(script, status != 0, err) && status == 0;
+    bool interrupted = watched_end(script, status != 0, err);
+    script->error_placed = placed || interrupted;
+    return !interrupted && status == 0;
 }
 
 bool state_run(struct script *script, const char *hook, script_job_fn *job, void *arg,
                struct err *err)
 {
-    return state_do(script, hook ? hook : "the script", job, arg, err) ||
-           (hook && err_prefix(err, "%s", hook));
+    if (state_do(script, hook ? hook : "the script", job, arg, err))
+        return true;
+    if (!hook)
+        return false;
+    err_prefix(err, "%s", hook);
+    return state_place(script, hook, err);
 }
 
 void place_note(lua_State *lua, struct script *script, const char *hook)
@@ -301,6 +327,19 @@ void push_span(lua_State *lua, struct span span)
     lua_pushlstring(lua, span.len ? span.data : "", span.len);
 }
 
+void results_keep(lua_State *lua, int base, int most, const char *wanted)
+{
+    int count = lua_gettop(lua) - base;
+    while (count > 0 && lua_isnil(lua, base + count))
+        count--;
+    if (count == 2 && lua_isnil(lua, base + 1) && lua_type(lua, base + 2) == LUA_TSTRING)
+        throw_error(lua, "gave nil and \"%.200s\"; what went wrong is raised: error(message)",
+                    lua_tostring(lua, base + 2));
+    if (count > most)
+        throw_error(lua, "must return %s, not %d values", wanted, count);
+    lua_settop(lua, base + most);
+}
+
 int absolute(lua_State *lua, int index)
 {
     return index > 0 || index <= LUA_REGISTRYINDEX ? index : lua_gettop(lua) + index + 1;
@@ -389,5 +428,17 @@ void word_unknown(lua_State *lua, enum word_kind kind, const char *name, const c
     const char *nearest = script_word_nearest(kind, name);
     if (nearest)
         throw_error(lua, "%s: unknown field '%s' (did you mean '%s'?)", where, name, nearest);
-    throw_error(lua, "%s: unknown field '%s'", where, name);
+    const struct word_group *group;
+    bool table = kind == WORD_API || kind == WORD_DATASET;
+    for (size_t i = 0; table && (group = word_group_at(i)); i++)
+        if (group->kind != WORD_MODULE && script_word_find(group->kind, name))
+            throw_error(lua, "%s: unknown field '%s'; it is one of the %s", where, name,
+                        group->title);
+    char known[400] = "";
+    const struct script_word *word;
+    for (size_t i = 0, len = 0; (word = script_word_at(i)) && len < sizeof known; i++)
+        if (word->kind == kind && !word->later)
+            len += (size_t)snprintf(known + len, sizeof known - len, "%s%s", len ? ", " : "",
+                                    word->name);
+    throw_error(lua, "%s: unknown field '%s'; there are: %s", where, name, known);
 }

@@ -97,6 +97,7 @@ struct script {
     size_t memory_used, memory_limit;
     bool memory_capped; /* only inside a protected call may an allocation be refused */
     bool memory_refused;
+    bool error_placed;  /* the last error came from running Lua code: its text says where */
     script_job_fn *job; /* what the protected call is running */
     void *job_arg;
 
@@ -162,7 +163,8 @@ struct script *script_of(lua_State *lua);
 bool state_open(struct script *script, struct watch *watch, struct err *err) MUST_CHECK;
 void state_close(struct script *script);
 /* Runs job(lua, script, arg) under the one protected call: an empty stack at its start, whatever it
- * leaves is dropped. A Lua error becomes "HOOK: message" with the traceback; hook may be NULL. */
+ * leaves is dropped. A Lua error becomes "HOOK: message" with the traceback; hook may be NULL. What
+ * the bridge itself has to say of a hook begins with the place of the hook's function. */
 bool state_run(struct script *script, const char *hook, script_job_fn *job, void *arg,
                struct err *err) MUST_CHECK;
 
@@ -182,6 +184,14 @@ bool watched_interrupted(const struct script *script);
 void watched_wait(struct script *script); /* what follows may wait and is not counted, until … */
 void watched_go_on(struct script *script);
 bool watched_hurried(const struct script *script); /* Ctrl-C before the run */
+/* Where the function of that name begins, "mine.lua:12"; NULL = nowhere, or not known. */
+const char *place_of(const struct script *script, const char *doing);
+/* Puts that place before the sentence, unless the last error says where it was or the script is
+ * built in; always false. */
+bool state_place(const struct script *script, const char *doing, struct err *err);
+/* What a hook returned stands on the stack from base + 1 on; throws when that is more than the
+ * `most` values that are `wanted`, or nil and a message, which nobody would see. Leaves `most`. */
+void results_keep(lua_State *lua, int base, int most, const char *wanted);
 
 void slot_push(lua_State *lua, enum slot slot); // -- value
 void slot_take(lua_State *lua, enum slot slot); // value --
@@ -324,6 +334,8 @@ bool target_open(struct script *script, const struct script_config *config,
                  struct err *err) MUST_CHECK;
 /* Begins the data and takes its first item, so that an empty data set shows at the start. */
 bool items_open(struct script *script, struct err *err) MUST_CHECK;
+/* Puts the data set and the number of the item in hand before the sentence; always false. */
+bool items_blame(const struct script *script, struct err *err);
 /* Says how many items were left out. */
 void items_report(const struct script *script);
 /* Has the next item in SLOT_ITEM; *end: there is none. */

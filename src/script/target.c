@@ -132,13 +132,15 @@ static void run_given_header(lua_State *lua, struct script *script, void *arg)
     size_t len = strcspn(line, ":");
     struct span name = span_of(line, len), value = trim(span_text(line + len + 1));
     struct err err;
-    slot_push(lua, SLOT_API);              // -- api
+    slot_push(lua, SLOT_API); // -- api
+    int base = lua_gettop(lua);
     lua_getfield(lua, -1, "given_header"); // -- api hook
     if (lua_isnil(lua, -1))
         return;
-    push_span(lua, name);  // -- api hook name
-    push_span(lua, value); // -- api hook name value
-    lua_call(lua, 2, 1);   // -- api value
+    push_span(lua, name);                             // -- api hook name
+    push_span(lua, value);                            // -- api hook name value
+    lua_call(lua, 2, LUA_MULTRET);                    // -- api value…
+    results_keep(lua, base, 1, "one string, or nil"); // -- api value
     if (lua_isnil(lua, -1))
         return;
     if (lua_type(lua, -1) != LUA_TSTRING)

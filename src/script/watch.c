@@ -140,14 +140,6 @@ static enum watch_phase leave_call(struct watched *watched)
     return phase_of(word);
 }
 
-static const char *place_of(const struct script *script, const char *doing)
-{
-    for (size_t i = 0; i < script->place_count; i++)
-        if (strcmp(script->places[i].hook, doing) == 0)
-            return script->places[i].place;
-    return NULL;
-}
-
 /* "read_event (mine.lua:12) did not return within 5 s" */
 static char *whole_sentence(const struct script *script)
 {

@@ -326,11 +326,14 @@ class Scripts(Case):
         root = self.mock("--ttft", "1ms", "--itl", "1ms", "--tokens", 2)
         self.write("never.lua", """
             local openai = require "apis.openai"
-            function openai.build_request() error("never") end
+            local build = openai.build_request
+            function openai.build_request(messages, opts, ctx)
+                if ctx.index > 0 then error("never") end
+                return build(messages, opts, ctx) end
             return openai""")
         report, _ = self.run_against(root, "-n", 100000, api=self.path("never.lua"), expect=1)
         self.assertEqual(report["end"]["reason"], "script_errors")
-        self.assertEqual(stats(root)["requests"]["total"], 0)
+        self.assertEqual(stats(root)["requests"]["total"], 1)
 
 
 class Scale(Case):

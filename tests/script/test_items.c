@@ -36,9 +36,9 @@ static void the_times_of_a_trace_come_in_order(void **state)
 static const struct {
     const char *name, *script, *part;
 } bad[] = {
-    {"none", ITEMS("{{prompt='a', at=2}, 'b'}"), "s.lua', item 2: the item has no 'at'"},
+    {"none", ITEMS("{{prompt='a', at=2}, 'b'}"), "s.lua:2: the item has no 'at'"},
     {"less", ITEMS("{{prompt='a', at=2}, {prompt='b', at=1.5}}"),
-     "item 2: the item's 'at' is 1.5, less than the 2 of the item before it"},
+     "the item's 'at' is 1.5, less than the 2 of the item before it"},
 };
 
 static void bad_times_end_a_trace(void **state)

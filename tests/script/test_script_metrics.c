@@ -42,7 +42,7 @@ static void definitions_are_checked(void **state)
          "metrics[33]: 'm33': there may be at most 32 metrics"},
         {"of a data set",
          "return {metrics = {}, build_messages = function() return function() end end}",
-         "the hook 'build_request(messages, opts, ctx)' is missing"},
+         "'metrics' belongs to an API script, but this is a data set script"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct fixture fixture;
