@@ -39,6 +39,15 @@ static struct span push_text(lua_State *lua, int metric, const char *name)
     return lua_span(lua, -1);
 }
 
+/* What messages call its function. */
+static const char *hook_name(struct script *script, const struct own_metric *metric)
+{
+    char name[OWN_NAME + 16];
+    snprintf(name, sizeof name, "metric '%s'", metric->name);
+    list_add(&script->texts, name);
+    return script->texts.items[script->texts.count - 1];
+}
+
 /* Adds the metric at the top, and its function to the list in SLOT_METRICS. */
 static void add_metric(lua_State *lua, struct script *script, const char *where)
 {
@@ -53,6 +62,8 @@ static void add_metric(lua_State *lua, struct script *script, const char *where)
     bool all = span_equals(push_text(lua, metric, "over"), "all");
     if (!own_metrics_add(script->own, &texts, all ? OVER_ALL_WITH_RESPONSE : OVER_SUCCESSES, &err))
         throw_error(lua, "%s: %s", where, err.text);
+    script->own_hooks[script->own->count - 1] =
+        hook_name(script, &script->own->items[script->own->count - 1]);
     slot_push(lua, SLOT_METRICS);                  // -- metric … functions
     lua_getfield(lua, metric, "of");               // -- metric … functions function
     lua_rawseti(lua, -2, (int)script->own->count); // -- metric … functions
@@ -360,27 +371,28 @@ static void measure(lua_State *lua, struct script *script, void *arg)
     job->value = lua_tonumber(lua, -1);
 }
 
-static void note_failure(struct sample *sample, size_t i, struct err *err)
+static void note_failure(struct sample *sample, size_t i, const struct err *err)
 {
     sample->own_failed |= UINT32_C(1) << i;
-    (void)err_prefix(err, "metric '%s'", sample->own->items[i].name);
     if (!sample->own_error)
         sample->own_error = mem_text(err->text);
 }
 
+/* After one that did not return, which ends the run, the others are not waited for. */
 static void measure_all(struct script *script, struct sample *sample)
 {
     const struct own_metrics *own = sample->own;
     struct err err;
-    bool begun = state_run(script, NULL, begin_sample, NULL, &err);
+    bool able = state_run(script, "sample", begin_sample, NULL, &err);
     for (size_t i = 0; i < own->count; i++) {
         struct measure_job job = {.i = i, .value = (double)NAN};
         if (!metric_over_holds(own->items[i].over, sample))
             continue;
-        if (!begun || !state_run(script, NULL, measure, &job, &err))
+        if (!able || !state_run(script, script->own_hooks[i], measure, &job, &err))
             note_failure(sample, i, &err);
         else
             sample->own_values[i] = job.value;
+        able = able && !script->watched.overdue;
     }
 }
 

@@ -114,10 +114,11 @@ struct script {
     uint64_t refresh_due_ns;
     size_t body_limit;
     struct script_facts facts;
-    struct own_metrics *own;     /* NULL = none */
-    const struct sample *sample; /* that own metrics are computed of now */
-    struct list texts;           /* what the facts point to */
-    struct list beside;          /* folders of the loaded scripts, for require */
+    struct own_metrics *own;            /* NULL = none */
+    const char *own_hooks[OWN_METRICS]; /* what they are called in messages */
+    const struct sample *sample;        /* that own metrics are computed of now */
+    struct list texts;                  /* what the facts point to */
+    struct list beside;                 /* folders of the loaded scripts, for require */
 
     /* the composer's settings, fixed once the scripts are loaded */
     char *url, *model, *data_path;

@@ -111,7 +111,8 @@ class ScriptMetrics(Case):
         self.check_report("whole", found.exchanges, report["metrics"])
         self.check_table(found.exchanges, result.out)
         self.check_summary("whole", report["metrics"])
-        steady = [x for x in found.exchanges if x["started_ns"] >= found.steady_start]
+        began = self.database().execute("SELECT steady_start_ns FROM stage").fetchone()[0]
+        steady = [x for x in found.exchanges if x["started_ns"] >= began]
         self.assertNotEqual(len(steady), len(found.exchanges))
         self.check_report("steady", steady, report["steady"]["metrics"])
         self.check_summary("steady", report["steady"]["metrics"])
@@ -163,6 +164,22 @@ class ScriptMetrics(Case):
         rows = self.database().execute("SELECT stage, value FROM summary WHERE metric='seen' AND statistic='n' "
                                        "AND part='whole' ORDER BY stage").fetchall()
         self.assertEqual([row["value"] for row in rows], [6, 9])
+
+    def test_one_that_does_not_return(self):
+        """It is named, and the run ends with what was measured before."""
+        script = """
+local api = require "apis.openai"
+api.metrics = {
+    { name = "fine", unit = "count", of = function() return 1 end },
+    { name = "stuck", unit = "count", of = function(sample) while sample.index == 5 do end return 2 end },
+}
+return api
+"""
+        report, result = self.started("-n", 40, "--hook-timeout", "300ms", script=script, expect=1)
+        self.assertRegex(report["end"]["stop_reason"], r"^metric 'stuck': (\S+:\d+: )?did not return within 0?\.?3")
+        self.assertIn("metric 'stuck'", result.err)
+        self.assertGreaterEqual(report["metrics"]["fine"]["n"], 5)
+        self.assertLess(report["counts"]["due"], 40)
 
     def test_changing_ones_are_refused(self):
         script = self.write("chance.lua", 'local api = require "apis.openai"\n'
