@@ -25,6 +25,7 @@ struct command {
     const char *usage; /* what follows the program's name */
     const struct opt_row *rows;
     const size_t *row_count;
+    bool scripts; /* its words may name scripts, whose own options then belong to its help */
     struct about_table examples; /* command line and what it does */
     /* argv[first…] are the command's words; returns the exit code. */
     int (*run)(int argc, char **argv, int first);

@@ -51,7 +51,7 @@ static int print_help(const struct command *command, const struct script_options
 
 /* With the options of the scripts that are named beside it. Mistakes in options do not keep anybody
  * from the help, a script that cannot be loaded does: its options are what was asked for. */
-static int print_run_help(int argc, char **argv, int first)
+static int print_whole_help(const struct command *command, int argc, char **argv, int first)
 {
     struct err err;
     struct options options;
@@ -59,7 +59,7 @@ static int print_run_help(int argc, char **argv, int first)
     int code = EXIT_CANNOT_START;
     if (options_look(&options, argc, argv, first, secrets, &err) ||
         options.code != EXIT_CANNOT_START) {
-        code = print_help(&about_commands[0], &options.declared);
+        code = print_help(command, &options.declared);
     } else {
         char *sentence = secrets_hidden(secrets, err.text);
         fprintf(stderr, "llmbench: %s\n", sentence);
@@ -120,8 +120,8 @@ static bool serve_help(int argc, char **argv, int first, const struct command *c
     static const char form[] = "--help=";
     for (int i = first; i < argc && strcmp(argv[i], "--") != 0; i++) {
         if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0)
-            *code = command->run == run_cmd ? print_run_help(argc, argv, first)
-                                            : print_help(command, NULL);
+            *code = command->scripts ? print_whole_help(command, argc, argv, first)
+                                     : print_help(command, NULL);
         else if (strcmp(argv[i], "--version") == 0)
             *code = version_cmd(argc, argv, i);
         else if (strncmp(argv[i], form, strlen(form)) == 0)

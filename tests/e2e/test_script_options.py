@@ -146,7 +146,8 @@ class Options(Case):
         self.assertIn('"tenant_key": "[redacted]"', self.llmbench(*self.words("--tenant-key", SECRET, "--dump-config")).out)
 
     def test_help_shows_them_in_a_group_of_their_own(self):
-        for words in (("--help", "-s", "mine.lua"), ("-s", "mine.lua", "-h"), ("run", "--help", "--script=mine.lua", "--nonsense")):
+        for words in (("--help", "-s", "mine.lua"), ("-s", "mine.lua", "-h"), ("run", "--help", "--script=mine.lua", "--nonsense"),
+                      ("try", "-s", "mine.lua", "--help")):
             text = self.llmbench(*words, expect=0).out
             group = re.search(r"^Options of mine\.lua:\n(.*?)\n\n", text, re.S | re.M).group(1)
             self.assertRegex(group, r"-T, --tenant NAME +who pays \(one of none, acme, globex\) \(default:\s+none\)")
