@@ -1,5 +1,6 @@
 """Scripts' own options: from every place where options come from, in every place where they show, and every mistake."""
 import json
+import os
 import re
 import unittest
 
@@ -100,6 +101,15 @@ class Options(Case):
         self.llmbench("--config", "c.json", "--pause", "3", expect=0)
         body = json.loads(self.database().execute("SELECT request FROM result").fetchone()[0])
         self.assertEqual(body["metadata"], {"tenant": "acme", "pause": 3})
+
+    def test_a_script_found_by_its_name_may_have_options(self):
+        os.makedirs(self.path("more/apis"))
+        self.write("more/apis/ours.lua", API % ROWS)
+        self.write("e.env", f"LLMBENCH_PATH={self.path('more')}\n")
+        words = ("--api", "ours", "--tenant", "acme", "--url", "http://127.0.0.1:9", "--dump-config")
+        for more, env in (((), {"LLMBENCH_PATH": self.path("more")}), (("--env-file", "e.env"), None)):
+            self.assertEqual(json.loads(self.llmbench(*words, *more, env=env, expect=0).out)["tenant"], "acme")
+        self.assertIn("--api ours: there is none of that name", self.llmbench(*words, expect=3).err)
 
     def test_a_row_with_a_body_key_travels(self):
         self.start()
