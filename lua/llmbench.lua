@@ -98,6 +98,24 @@ function dataset.fault(messages)
     return #messages == 0 and "there are no messages" or nil
 end
 
+function dataset.items(rows, read)
+    if type(rows) ~= "function" or type(read) ~= "function" then
+        error(("dataset.items takes an iterator and a function, not a %s and a %s"):format(
+            type(rows), type(read)), 2)
+    end
+    return function()
+        for row in rows do
+            local item, why = read(row)
+            if item ~= nil then
+                return item
+            elseif why ~= nil then
+                dataset.skip(rows, why)
+            end
+        end
+        return nil
+    end
+end
+
 local ROWS_MAX = 1000000 -- what shuffle and sample keep in memory
 
 local function check_count(name, what, count)

@@ -61,14 +61,8 @@ end
 return {
     build_messages = function(opts)
         local rows = dataset.jsonl(opts.dataset_path)
-        return function()
-            for row in rows do
-                local item, why = item_of(row, rows)
-                if item then
-                    return item
-                end
-                dataset.skip(rows, why)
-            end
-        end
+        return dataset.items(rows, function(row)
+            return item_of(row, rows)
+        end)
     end,
 }

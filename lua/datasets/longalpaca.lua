@@ -2,17 +2,16 @@
 -- a line will do too.
 local dataset = require("dataset")
 
+local function prompt_of(row)
+    local prompt = type(row) == "table" and row.instruction
+    if type(prompt) ~= "string" then
+        return nil, "it has no text in the field 'instruction'"
+    end
+    return prompt
+end
+
 return {
     build_messages = function(opts)
-        local rows = dataset.rows(opts.dataset_path)
-        return function()
-            for row in rows do
-                local prompt = type(row) == "table" and row.instruction
-                if type(prompt) == "string" then
-                    return prompt
-                end
-                dataset.skip(rows, "it has no text in the field 'instruction'")
-            end
-        end
+        return dataset.items(dataset.rows(opts.dataset_path), prompt_of)
     end,
 }

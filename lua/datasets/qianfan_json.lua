@@ -2,17 +2,16 @@
 -- The answers are not used.
 local dataset = require("dataset")
 
+local function prompt_of(row)
+    local prompt = type(row) == "table" and row.prompt
+    if type(prompt) ~= "string" then
+        return nil, "it has no text in the field 'prompt'"
+    end
+    return prompt
+end
+
 return {
     build_messages = function(opts)
-        local rows = dataset.json_list(opts.dataset_path)
-        return function()
-            for row in rows do
-                local prompt = type(row) == "table" and row.prompt
-                if type(prompt) == "string" then
-                    return prompt
-                end
-                dataset.skip(rows, "it has no text in the field 'prompt'")
-            end
-        end
+        return dataset.items(dataset.json_list(opts.dataset_path), prompt_of)
     end,
 }

@@ -43,15 +43,6 @@ end
 
 return {
     build_messages = function(opts)
-        local rows = dataset.rows(opts.dataset_path)
-        return function()
-            for row in rows do
-                local messages, why = messages_of(row)
-                if messages then
-                    return messages
-                end
-                dataset.skip(rows, why)
-            end
-        end
+        return dataset.items(dataset.rows(opts.dataset_path), messages_of)
     end,
 }

@@ -11,8 +11,11 @@ local function messages_of(text)
     return type(list) == "table" and type(list[1]) == "table" and list or nil
 end
 
--- The item of a line, or nil and what is wrong with it.
+-- The item of a line, or nil and what is wrong with it, which is nothing for a blank line.
 local function item_of(line)
+    if not line:find("%S") then
+        return nil
+    end
     local digits, rest = line:match("^(%d+)|(.*)$")
     local tokens = digits and tonumber(digits) or DEFAULT_TOKENS
     if tokens < 1 or tokens > MOST_TOKENS then
@@ -35,17 +38,6 @@ return {
         if not opts.dataset_path then
             error("testset reads a text file: name it by --test-set FILE", 0)
         end
-        local lines = dataset.lines(opts.dataset_path)
-        return function()
-            for line in lines do
-                if line:find("%S") then
-                    local item, why = item_of(line)
-                    if item then
-                        return item
-                    end
-                    dataset.skip(lines, why)
-                end
-            end
-        end
+        return dataset.items(dataset.lines(opts.dataset_path), item_of)
     end,
 }

@@ -32,14 +32,16 @@ static bool check_url(const char *url, struct err *err)
     return true;
 }
 
-/* A header's name is a token (RFC 9110), its value one line. */
+/* A header's name is a token (RFC 9110), its value one line; "Name;" is one without a value. */
 static bool check_header(const char *line, struct err *err)
 {
     static const char token[] = "!#$%&'*+-.^_`|~0123456789"
                                 "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
     size_t name = strspn(line, token);
-    if (name == 0 || line[name] != ':')
-        return err_set(err, "--header \"%s\": a header is 'Name: value'", line);
+    bool empty = strcmp(line + name, ";") == 0;
+    if (name == 0 || (line[name] != ':' && !empty))
+        return err_set(
+            err, "--header \"%s\": a header is 'Name: value', or 'Name;' without a value", line);
     if (strpbrk(line, "\r\n"))
         return err_set(err, "--header \"%.*s\": its value has a line break", (int)name, line);
     return true;

@@ -70,7 +70,7 @@ const struct opt_row run_rows[] = {
      FIELD(headers, struct list),
      .metavar = "'NAME: VALUE'",
      .group = TARGET,
-     .help = "a further request header"},
+     .help = "a further request header; 'NAME;' is one without a value"},
     {.name = "headers",
      .type = &opt_words,
      FIELD(header_words, struct list),

@@ -251,6 +251,12 @@ static const struct script_word words[] = {
                  "malformed rows skipped, counted and named in the log"},
     {.kind = WORD_MODULE,
      .type = WORD_FUNCTION,
+     .name = "dataset.items",
+     .arguments = "(rows, read)",
+     .sentence = "an iterator over what read(row) returns; where that is nil the row is left out, "
+                 "and skipped as malformed when read says why in a second result"},
+    {.kind = WORD_MODULE,
+     .type = WORD_FUNCTION,
      .name = "dataset.shuffle",
      .arguments = "(rows, {window=})",
      .sentence =

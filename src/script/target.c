@@ -41,14 +41,35 @@ static struct span trim(struct span text)
 
 static bool same_name(const char *line, struct span name)
 {
-    return strncasecmp(line, name.data, name.len) == 0 && line[name.len] == ':';
+    return strncasecmp(line, name.data, name.len) == 0 &&
+           (line[name.len] == ':' || line[name.len] == ';');
+}
+
+/* Takes the line, in place of one of the same name. */
+static void take_line(struct list *lines, struct span name, char *line)
+{
+    size_t i = 0;
+    while (i < lines->count && !same_name(lines->items[i], name))
+        i++;
+    if (i < lines->count) {
+        free(lines->items[i]);
+        lines->items[i] = line;
+        return;
+    }
+    list_add(lines, line);
+    free(line);
+}
+
+static bool check_name(struct span name, struct err *err)
+{
+    return header_name_valid(name) || err_set(err, "\"%.*s\" cannot be the name of a header",
+                                              name.len > 80 ? 80 : (int)name.len, name.data);
 }
 
 bool header_put(struct list *lines, struct span name, struct span value, struct err *err)
 {
-    if (!header_name_valid(name))
-        return err_set(err, "\"%.*s\" cannot be the name of a header",
-                       name.len > 80 ? 80 : (int)name.len, name.data);
+    if (!check_name(name, err))
+        return false;
     value = trim(value);
     if (!is_value(value))
         return err_set(err,
@@ -57,16 +78,16 @@ bool header_put(struct list *lines, struct span name, struct span value, struct 
                        (int)name.len, name.data);
     char *line = mem_printf("%.*s:%s%.*s", (int)name.len, name.data, value.len ? " " : "",
                             (int)value.len, value.len ? value.data : "");
-    size_t i = 0;
-    while (i < lines->count && !same_name(lines->items[i], name))
-        i++;
-    if (i < lines->count) {
-        free(lines->items[i]);
-        lines->items[i] = line;
-        return true;
-    }
-    list_add(lines, line);
-    free(line);
+    take_line(lines, name, line);
+    return true;
+}
+
+/* "Name;" as curl has it: a header without a value. ("Name:" takes libcurl's own one away.) */
+static bool put_empty(struct list *lines, struct span name, struct err *err)
+{
+    if (!check_name(name, err))
+        return false;
+    take_line(lines, name, mem_printf("%.*s;", (int)name.len, name.data));
     return true;
 }
 
@@ -75,8 +96,12 @@ bool header_put_line(struct list *lines, struct span line, struct err *err)
     size_t at = 0;
     while (at < line.len && line.data[at] != ':' && line.data[at] != '=')
         at++;
+    if (at == line.len && at > 0 && line.data[at - 1] == ';')
+        return put_empty(lines, trim(span_of(line.data, at - 1)), err);
     if (at == line.len)
-        return err_set(err, "\"%.*s\" is no header; it must be \"Name: value\"",
+        return err_set(err,
+                       "\"%.*s\" is no header; it must be \"Name: value\", or \"Name;\" for one "
+                       "without a value",
                        line.len > 80 ? 80 : (int)line.len, line.data);
     return header_put(lines, trim(span_of(line.data, at)),
                       span_of(line.data + at + 1, line.len - at - 1), err);
@@ -129,7 +154,7 @@ static void run_given_header(lua_State *lua, struct script *script, void *arg)
 {
     const struct header_job *job = arg;
     const char *line = script->user_headers.items[job->i];
-    size_t len = strcspn(line, ":");
+    size_t len = strcspn(line, ":;");
     struct span name = span_of(line, len), value = trim(span_text(line + len + 1));
     struct err err;
     slot_push(lua, SLOT_API); // -- api

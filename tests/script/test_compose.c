@@ -180,6 +180,13 @@ static const struct {
      "function api.build_request() return 'b', {headers={'Authorization: Own x'}} end",
      "Content-Type: application/json|Authorization: Own x"},
     {"name=value", "--header X-A=b:c=d", "", "Content-Type: application/json|X-A: b:c=d"},
+    {"without a value", "--header X-A; --header X-B:1 --header x-b; --header content-type;", "",
+     "content-type;|X-A;|x-b;"},
+    {"a value after all", "--header X-A; --header x-a=1", "",
+     "Content-Type: application/json|x-a: 1"},
+    {"the hook's word for none", "--header X-A;",
+     "function api.given_header(name, value) return name .. '=' .. #value end",
+     "Content-Type: application/json|X-A: X-A=0"},
     {"emptied", "--header Content-Type:", "", "Content-Type:"},
     {"the item's", "",
      "function api.build_messages() return function() return {prompt='p', headers={['X-I']='1'}} "

@@ -76,6 +76,12 @@ static const struct {
      "~dataset.sample: the number of rows must be a whole number from 1 to 1000000, not nil"},
     {"wrong(dataset.sample, nil, 3)", "~dataset.sample takes an iterator"},
 
+    {"said(dataset.items(upto(4), function(i) return i % 2 == 0 and i * 10 or nil end))", "20 40"},
+    {"wrong(dataset.items(upto(3), function() return nil, 'odd' end))",
+     "~an iterator of this module is expected"},
+    {"wrong(dataset.items, upto(3))",
+     "~dataset.items takes an iterator and a function, not a function and a nil"},
+
     {"said(dataset.cycle(function() return upto(2) end, 3))", "1 2 1 2 1 2"},
     {"said(dataset.cycle(function() return upto(2) end), 5)", "1 2 1 2 1"},
     {"said(dataset.cycle(function() return upto(0) end))", ""},

@@ -119,7 +119,8 @@ static const struct {
     {"header",
      "--header nonsense",
      SCRIPT(""),
-     {"--header: \"nonsense\" is no header; it must be \"Name: value\""}},
+     {"--header: \"nonsense\" is no header; it must be \"Name: value\", or \"Name;\" for "
+      "one without a value"}},
     {"required file is missing",
      "",
      "require('nowhere')",
