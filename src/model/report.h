@@ -61,7 +61,8 @@ struct trust {
     double starved_s;         /* for how long in all */
     uint64_t held;            /* starts held back because scorers or the database were behind */
     uint64_t bodies_left_out; /* not stored, for the same reason */
-    uint64_t data_cycles;     /* how often the data started again */
+    uint64_t bodies_not_asked, bodies_past_max; /* not stored by --store and --store-max */
+    uint64_t data_cycles;                       /* how often the data started again */
     uint64_t malformed_rows;
     uint64_t missing;      /* of the number asked for: the data gave no more */
     uint64_t paused;       /* slots that paused after a connection could not be made */

@@ -84,7 +84,9 @@ struct run_spec {
     /* output */
     char *name;
     char *outputs_dir;
-    char *json; /* FILE or "-" */
+    char *json;               /* FILE or "-" */
+    char *store;              /* whose bodies the database keeps: "all", "failed", "none" */
+    uint64_t store_max_bytes; /* of bodies in the database; 0 = no limit */
     int64_t log_every;
     bool quiet;
     bool debug;

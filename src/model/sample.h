@@ -85,6 +85,7 @@ struct sample {
     char *responses; /* JSON list of the event payloads as text; owned */
     size_t responses_len;
     bool bodies_left_out; /* request and answer bodies were given up because the store was behind */
+    bool bodies_unwanted; /* they are not to be stored, by --store or --store-max */
     bool exchange_kept;   /* a thread that was given up may still look at it: it is never freed */
     size_t text_len;      /* of text */
     /* Values of the script's own metrics, one each of `own`, NAN = no value; owned, NULL = none was

@@ -53,6 +53,8 @@ static const struct row rows[] = {
     FIGURE(starved_s),
     FIGURE(held),
     FIGURE(bodies_left_out),
+    FIGURE(bodies_not_asked),
+    FIGURE(bodies_past_max),
     FIGURE(data_cycles),
     FIGURE(malformed_rows),
     FIGURE(missing),

@@ -303,6 +303,26 @@ static void bodies_left_out(const struct facts *facts, struct verdict *out)
                count, plural(count));
 }
 
+static void not_asked(const struct facts *facts, struct verdict *out)
+{
+    uint64_t count = facts->trust->bodies_not_asked;
+    if (count)
+        remark(out,
+               "the bodies of %" PRIu64
+               " exchange%s were not stored, as --store says; their times were",
+               count, plural(count));
+}
+
+static void past_max(const struct facts *facts, struct verdict *out)
+{
+    uint64_t count = facts->trust->bodies_past_max;
+    if (count)
+        remark(out,
+               "the bodies of %" PRIu64
+               " exchange%s were not stored, since --store-max was reached; their times were",
+               count, plural(count));
+}
+
 static void clock_steps(const struct facts *facts, struct verdict *out)
 {
     uint64_t count = facts->trust->clock_steps;
@@ -349,7 +369,7 @@ static void (*const checks[])(const struct facts *facts, struct verdict *out) = 
     tokens_unknown,   token_errors,    resent,        malformed_rows,
     data_cycles,      bodies_left_out, clock_steps,   warnings,
     missing,          sinks_broken,    paused,        own_failed,
-    composer_cpu,     scorer_cpu,
+    composer_cpu,     scorer_cpu,      not_asked,     past_max,
 };
 
 #define CHECKS (sizeof checks / sizeof *checks)

@@ -144,6 +144,8 @@ static void add_troubles(struct table *table, const struct page *page)
         {"Steps of the system's clock", trust->clock_steps, "kernel stamps around them left out"},
         {"Starts held back", trust->held, "scorers or database behind"},
         {"Bodies not stored", trust->bodies_left_out, "scorers or database behind"},
+        {"Bodies not asked for", trust->bodies_not_asked, "--store; not stored"},
+        {"Bodies past --store-max", trust->bodies_past_max, "not stored"},
         {"Requests not made", trust->missing, "the data gave no more"},
         {"Pauses of a slot", trust->paused, "a connection could not be made"},
         {"Outputs that failed", trust->sinks_broken, "incomplete; see the log"},

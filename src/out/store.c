@@ -168,7 +168,8 @@ static bool take_sample(void *self, const struct sample *sample, bool with_bodie
     bool ok = begin(store);
     store->batch_rows++;
     store->batch_bytes += sample_bytes(sample);
-    ok = ok && rows_result(&store->rows, sample, with_bodies) && commit_if_due(store);
+    ok = ok && rows_result(&store->rows, sample, with_bodies && !sample->bodies_unwanted) &&
+         commit_if_due(store);
     return ok || fail(store, err);
 }
 

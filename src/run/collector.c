@@ -191,6 +191,7 @@ static void collect(void *arg)
         }
         note_facts(collector, sample);
         live_add(collector, sample);
+        sample->bodies_unwanted = !keeping_wants(&collector->keeping, sample);
         give_sample(collector, sample);
         sample_free(sample);
     }
@@ -249,6 +250,11 @@ bool collector_init(struct collector *collector, struct run_config *config, stru
 {
     *collector = (struct collector){.config = config, .ttft = hist_new()};
     collector->sink_broken = mem_zero(config->sink_count, sizeof *collector->sink_broken);
+    keeping_init(&collector->keeping, config->spec);
+    if (config->place) {
+        collector->keeping.bytes = config->place->body_bytes;
+        collector->keeping.full = config->place->bodies_full;
+    }
     if (!(collector->loop = loop_new(err)) ||
         !(collector->signals = signals_new(collector->loop, interrupted, collector, err)) ||
         !(collector->tick = alarm_new(collector->loop, tick, collector, err))) {
@@ -277,6 +283,7 @@ static void forget_stage(struct collector *collector)
     collector->live = (struct live){0};
     collector->ttft_sum = collector->latency_sum = collector->gap_sum = 0;
     collector->ttft_count = collector->latency_count = collector->gap_count = 0;
+    collector->keeping.not_asked = collector->keeping.past_max = 0;
     collector->last_end_ns = collector->delayed = collector->marks_kernel = collector->marks_user =
         0;
     forget_errors(collector);

@@ -4,6 +4,7 @@
 
 #include "model/live.h"
 #include "model/outcome.h"
+#include "run/keeping.h"
 #include "run/line.h"
 #include "run/run.h"
 
@@ -16,6 +17,7 @@ struct collector {
     uint64_t next_tick_ns;
     struct queue_waiter waiter;
     bool *sink_broken; /* one a sink: it failed once, was named, and gets nothing more */
+    struct keeping keeping;
     unsigned interrupts;
     uint64_t rest_until_ns;
     uint64_t (*reads)(void *arg); /* of all workers so far */

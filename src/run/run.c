@@ -213,6 +213,8 @@ static void leave_place(const struct run *run)
         .stage = run->place.stage + (uint32_t)run->config->plan_count,
         .arrival = composer->next_index,
         .items = items > kept ? items - kept : 0,
+        .body_bytes = run->collector.keeping.bytes,
+        .bodies_full = run->collector.keeping.full,
     };
 }
 

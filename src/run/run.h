@@ -19,6 +19,8 @@ struct run_place {
     uint64_t arrival; /* of its first request */
     uint64_t items; /* of the data set that are passed over, unless the first stage begins the data
                        anew */
+    uint64_t body_bytes; /* of bodies that are in the database */
+    bool bodies_full;    /* --store-max was reached */
 };
 
 struct run_config {

@@ -326,6 +326,8 @@ static void fill_trust(struct stage *stage, struct report *report)
     trust->reads_user = stage->collector->marks_user;
     trust->process_cpu_s = clock_seconds(clock_process_cpu_ns() - stage->cpu_before_ns);
     trust->bodies_left_out = atomic_load(&stage->line.bodies_left_out);
+    trust->bodies_not_asked = stage->collector->keeping.not_asked;
+    trust->bodies_past_max = stage->collector->keeping.past_max;
     trust->missing = missing(stage);
     trust->sinks_broken = collector_broken_sinks(stage->collector);
     trust->data_cycles = atomic_load(&stage->line.data_cycles);

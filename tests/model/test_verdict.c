@@ -211,6 +211,16 @@ static void left_out(struct run_facts_made *run)
     run->trust.bodies_left_out = 70;
 }
 
+static void not_asked(struct run_facts_made *run)
+{
+    run->trust.bodies_not_asked = 1;
+}
+
+static void past_max(struct run_facts_made *run)
+{
+    run->trust.bodies_past_max = 12;
+}
+
 static void warned(struct run_facts_made *run)
 {
     run->trust.warnings = 6;
@@ -276,6 +286,8 @@ static void test_each_reason(void **state)
         {"rows", bad_rows, "the data has 8 malformed rows", "skipped", true},
         {"cycled", cycled, "the data started again 1 time;", "cache", true},
         {"left out", left_out, "the bodies of 70 exchanges", "not stored", true},
+        {"not asked", not_asked, "the bodies of 1 exchange were not stored", "--store says", true},
+        {"past max", past_max, "the bodies of 12 exchanges were not", "--store-max", true},
         {"own metrics", own_metrics_failed, "the script failed to give 9 values", "missing", true},
         {"warned", warned, "the log has 6 warnings", "log", true},
     };
@@ -321,6 +333,8 @@ static void test_everything_wrong(void **state)
         .starved_s = 1e15,
         .held = UINT64_MAX,
         .bodies_left_out = UINT64_MAX,
+        .bodies_not_asked = UINT64_MAX,
+        .bodies_past_max = UINT64_MAX,
         .data_cycles = UINT64_MAX,
         .malformed_rows = UINT64_MAX,
         .warnings = UINT64_MAX,
@@ -330,7 +344,7 @@ static void test_everything_wrong(void **state)
     struct verdict verdict;
     verdict_of(&run.whole, &run.steady, &run.trust, &verdict);
     CHECK_INT("sound", verdict.sound, false);
-    CHECK_INT("sentences", verdict.count, 21);
+    CHECK_INT("sentences", verdict.count, 23);
     for (size_t i = 0; i < verdict.count; i++) {
         CHECK_INT(verdict.reason[i], verdict.remark[i], i >= 8);
         if (strlen(verdict.reason[i]) >= sizeof verdict.reason[i] - 1)
