@@ -1,6 +1,6 @@
 -- The prelude: runs in every Lua state before any script and puts comfort over the primitives that
 -- the program registers in C.
-local write, seed, generator = ...
+local write, seed, generator, guard = ...
 
 local log = require("log")
 
@@ -36,6 +36,7 @@ end
 -- Scripts are text: compiled chunks can break the state in ways nobody can check.
 local load_any, loadfile_any = load, loadfile
 function load(chunk, name, _, ...)
+    guard()
     return load_any(chunk, name, "t", ...)
 end
 function loadstring(text, name)
@@ -48,6 +49,11 @@ function dofile(path)
     return assert(loadfile_any(path, "t"))()
 end
 
+-- Compiled loops cannot be interrupted, and LuaJIT may crash when one runs out of memory. So only
+-- states that hold the program's own scripts alone compile (see script_open); others may say
+-- jit.on().
+jit.off()
+
 -- What could change the program's own values, or run code when nobody waits for it.
 for _, name in ipairs({
     "getmetatable", "getregistry", "setmetatable", "setfenv", "sethook", "setlocal",
@@ -57,6 +63,25 @@ for _, name in ipairs({
 end
 newproxy = nil
 getmetatable(io.stderr).__metatable = "a file"
+
+-- What calls Lua from C looks whether the C stack has room (string.gsub and table.sort do it
+-- themselves).
+local require_any, resume, wrap = require, coroutine.resume, coroutine.wrap
+function require(name)
+    guard()
+    return require_any(name)
+end
+function coroutine.resume(...)
+    guard()
+    return resume(...)
+end
+function coroutine.wrap(body)
+    local go_on = wrap(body)
+    return function(...)
+        guard()
+        return go_on(...)
+    end
+end
 
 -- Looking for line numbers after a stack overflow, LuaJIT 2.1.0-beta3 may read in front of its own
 -- memory.

@@ -167,13 +167,18 @@ static void note_text(struct reading *reading, const struct delta *delta)
     buf_add_span(&choice->reasoning, delta->reasoning);
 }
 
-/* An error as one C string: a NUL in it would hide the rest. */
+/* In a C string a NUL would hide the rest. */
+static void blank_nuls(char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (!text[i])
+            text[i] = ' ';
+}
+
 static char *sentence_of(struct span error)
 {
     char *sentence = mem_copy(error.data, error.len);
-    for (size_t i = 0; i < error.len; i++)
-        if (!sentence[i])
-            sentence[i] = ' ';
+    blank_nuls(sentence, error.len);
     return sentence;
 }
 
@@ -188,6 +193,7 @@ static void note_delta(struct reading *reading, const struct delta *delta)
                          ? delta->finish.len
                          : sizeof sample->finish_reason - 1;
         memcpy(sample->finish_reason, delta->finish.data, len);
+        blank_nuls(sample->finish_reason, len);
         sample->finish_reason[len] = '\0';
         if (len < delta->finish.len)
             err_mark_cut(sample->finish_reason, sizeof sample->finish_reason);

@@ -129,16 +129,24 @@ void headers_take(lua_State *lua, struct list *lines, int index, const char *whe
     lua_pop(lua, 1); // --
 }
 
-static const char *text_field(lua_State *lua, int index, const char *name)
+/* A text that goes into the request's first line. */
+static const char *line_field(lua_State *lua, int index, const char *name)
 {
     lua_getfield(lua, index, name); // -- text: stays, so that it lives
-    return lua_tostring(lua, -1);
+    struct span text = lua_span(lua, -1);
+    for (size_t i = 0; i < text.len; i++)
+        if ((unsigned char)text.data[i] <= ' ' || text.data[i] == 0x7f)
+            throw_error(lua,
+                        "'%s' holds the byte 0x%02x; blanks and control characters have to be "
+                        "percent-encoded",
+                        name, (unsigned char)text.data[i]);
+    return text.data;
 }
 
 static void take_target(lua_State *lua, struct request *request, int send)
 {
-    const char *url = text_field(lua, send, "url");       // -- url
-    const char *method = text_field(lua, send, "method"); // -- url method
+    const char *url = line_field(lua, send, "url");       // -- url
+    const char *method = line_field(lua, send, "method"); // -- url method
     if (url && strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0)
         throw_error(lua, "'url' is \"%s\"; it must begin with http:// or https://", url);
     for (const char *at = method; at && *at; at++)

@@ -235,3 +235,13 @@ bool source_module(struct source *source, const struct list *folders, const char
     }
     return take_builtin(source, name, path);
 }
+
+bool source_is_shipped(const struct source *source)
+{
+    struct span text = buf_span(&source->text);
+    for (size_t i = 0; i < embedded_lua_file_count; i++)
+        if (embedded_lua_files[i].len == text.len &&
+            memcmp(embedded_lua_files[i].data, text.data, text.len) == 0)
+            return true;
+    return false;
+}

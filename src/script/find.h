@@ -22,6 +22,8 @@ bool source_find(struct source *source, const char *kind, const char *option, co
                  struct err *err) MUST_CHECK;
 /* Whether that name leads to a file, be it there or not, and not into the binary. */
 bool source_on_disk(const char *kind, const char *name);
+/* Whether it is a script of this program, wherever it was found. */
+bool source_is_shipped(const struct source *source);
 bool source_read(struct source *source, const char *path, struct err *err) MUST_CHECK;
 /* A module for require: "a.b" is a/b.lua in one of the folders, else in the binary. False with an
  * empty err->text: there is none. */

@@ -113,6 +113,7 @@ int http_lua_request(lua_State *lua)
 {
     struct script *script = script_of(lua);
     only_where_blocking(lua, "http");
+    guard_check(lua);
     if (!script->services || !script->services->http)
         throw_error(lua, "%s: this program sends no HTTP requests for scripts", where);
     check_fields(lua);

@@ -293,6 +293,7 @@ static void look_beside(struct script *script, const struct source *source)
 static bool run_load(struct script *script, const struct source *source, script_job_fn *job_fn,
                      struct load_job *job, struct err *err)
 {
+    script->foreign = script->foreign || !source_is_shipped(source);
     free(script->loading);
     script->loading = mem_printf("loading %s", source->where);
     return state_do(script, script->loading, job_fn, job, err);

@@ -105,7 +105,8 @@ static void run_prelude(lua_State *lua, struct script *script)
     lua_pushcfunction(lua, log_lua_write);         // -- prelude write
     lua_pushnumber(lua, (lua_Number)script->seed); // -- prelude write seed
     lua_pushcfunction(lua, random_lua_generator);  // -- prelude write seed generator
-    lua_call(lua, 3, 0);                           // --
+    lua_pushcfunction(lua, guard_lua_check);       // -- prelude write seed generator guard
+    lua_call(lua, 4, 0);                           // --
 }
 
 void modules_open(lua_State *lua, struct script *script)
@@ -114,5 +115,6 @@ void modules_open(lua_State *lua, struct script *script)
     dataset_open(lua);
     register_functions(lua);
     open_require(lua);
+    guard_functions(lua);
     run_prelude(lua, script);
 }

@@ -209,6 +209,8 @@ struct script *script_open(const struct script_config *config, struct err *err)
 {
     struct script *script = script_new(config);
     bool ok = state_open(script, config->watch, err) && load_scripts(script, config, err);
+    if (ok && !script->foreign) /* those of this program are known to come to an end */
+        luaJIT_setmode(script->lua, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_ON);
     if (ok && config->role == SCRIPT_COMPOSER)
         ok = open_composer(script, config, err);
     if (ok)

@@ -184,6 +184,7 @@ static void tell(struct script *script, int status, struct err *err)
 bool state_do(struct script *script, const char *doing, script_job_fn *job, void *arg,
               struct err *err)
 {
+    guard_begin(script);
     watched_begin(script, doing);
     int status = protected_call(script, job, arg);
     bool placed = script->error_placed;
@@ -248,6 +249,7 @@ bool state_open(struct script *script, struct watch *watch, struct err *err)
     script->lua = lua_newstate(state_allocate, script);
     if (!script->lua)
         return err_set(err, "Lua cannot start: this build of LuaJIT takes no allocator of ours");
+    guard_open(script);
     lua_atpanic(script->lua, panic);
     watch_join(watch, script);
     lua_pushcfunction(script->lua, handle_error); // -- handler

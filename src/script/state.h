@@ -93,7 +93,10 @@ struct script {
     struct watched watched;
     struct hook_place places[HOOK_PLACES];
     size_t place_count;
-    char *loading; /* "loading mine.lua" */
+    char *loading;          /* "loading mine.lua" */
+    bool foreign;           /* a script that is not of this program has been loaded */
+    const char *stack_base; /* of the call under way */
+    size_t stack_most;      /* bytes of C stack that it may take */
     size_t memory_used, memory_limit;
     bool memory_capped; /* only inside a protected call may an allocation be refused */
     bool memory_refused;
@@ -216,6 +219,13 @@ void word_check(lua_State *lua, const struct script_word *word, const char *wher
 /* Throws "WHERE: unknown field 'name' (did you mean …?)". */
 void word_unknown(lua_State *lua, enum word_kind kind, const char *name, const char *where)
     __attribute__((noreturn));
+
+/* ---- guard.c: calls of Lua from C from Lua … ---- */
+void guard_open(struct script *script);
+void guard_begin(struct script *script);
+void guard_check(lua_State *lua);     /* throws where the C stack is nearly used up */
+void guard_functions(lua_State *lua); /* has Lua's own functions look */
+int guard_lua_check(lua_State *lua);
 
 /* ---- walk.c: nested tables, with the path for messages ---- */
 enum { WALK_DEPTH = 128 };

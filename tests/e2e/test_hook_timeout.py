@@ -11,10 +11,10 @@ BOUND = 30 if SANITIZED else 12  # seconds for a whole run; without the limit no
 
 # A loop that LuaJIT runs as it stands, one that it compiles (and then looks at nothing), and a C function.
 LOOPS = {
-    "interpreted": "jit.off() local function spin() while true do end end",
-    "compiled": "local function spin() local n = 0 while true do n = n + 1 end end",
+    "interpreted": "local function spin() while true do end end",
+    "compiled": "jit.on() local function spin() local n = 0 while true do n = n + 1 end end",
     "in C": "local function spin() local s = ('a'):rep(30) s:find(('a?'):rep(30) .. ('a'):rep(30)) end",
-    "caught": "jit.off() local function spin() while true do pcall(function() while true do end end) end end",
+    "caught": "local function spin() while true do pcall(function() while true do end end) end end",
 }
 
 SCRIPT = """local api = require "apis.openai"

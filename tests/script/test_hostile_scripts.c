@@ -57,7 +57,8 @@ static const struct deed {
     {"__call in a ring", "local t = {} setmetatable(t, {__call = t}) t()",
      "attempt to call|stack overflow"},
     {"__tostring that asks itself",
-     "local t = setmetatable({}, {__tostring = function(t) return tostring(t) end}) tostring(t)",
+     "local t = setmetatable({}, {__tostring = function(t) return tostring(t) .. '' end}) "
+     "tostring(t)",
      "stack overflow"},
     {"__eq that asks itself",
      "local m = {} m.__eq = function(a, b) return a == b end "
@@ -83,7 +84,8 @@ static const struct deed {
     {"an error whose __tostring is no text",
      "error(setmetatable({}, {__tostring = function() return {} end}))", "error"},
     {"an error whose __tostring recurs",
-     "error(setmetatable({}, {__tostring = function(t) return tostring(t) end}))", "error"},
+     "error(setmetatable({}, {__tostring = function(t) return tostring(t) .. '' end}))",
+     "error|stack overflow"},
     {"an error whose __tostring throws itself",
      "error(setmetatable({}, {__tostring = function(t) error(t) end}))", "error"},
     {"a handler that fails",
@@ -109,13 +111,12 @@ static const struct deed {
     {"coroutines without end", "local t = {} while true do t[#t + 1] = coroutine.create(print) end",
      "out of memory"},
     {"a string of a gigabyte", "('x'):rep(1e9)", "out of memory"},
-    {"a string of an exabyte", "('x'):rep(1e18)", "out of memory|too large|overflow"},
     {"a list joined without end",
      "local t = {} for i = 1, 1e6 do t[i] = ('x'):rep(100) end return table.concat(t)",
      "out of memory"},
     {"memory without end, caught",
      "local ok, e = pcall(function() local t = {} while true do t[#t + 1] = {} end end) error(e)",
-     "not enough memory"},
+     "not enough memory|out of memory"},
     {"memory without end, caught again and again",
      "for i = 1, 20 do pcall(function() local s = 'x' while true do s = s .. s end end) end "
      "error('came here')",
@@ -155,7 +156,8 @@ static const struct deed {
     {"the registry", "debug.getregistry()[1] = nil", "attempt to call"},
     {"newproxy", "newproxy(true)", "attempt to call"},
     {"a file's metatable", "getmetatable(io.stderr).__gc = print", "attempt to index"},
-    {"no globals any more", "for name in pairs(_G) do _G[name] = nil end", NULL},
+    {"no globals any more", "local g = _G if g then for name in pairs(g) do g[name] = nil end end",
+     NULL},
     {"no modules any more", "package.loaded, package.preload = nil", NULL},
     {"no environment", "setfenv(1, {}) print('x')", "attempt to call"},
     {"strings without methods", "getmetatable('').__index = nil return ('x'):rep(2)",
@@ -177,7 +179,7 @@ static const struct hook {
 } hooks[] = {
     {"load", "evil()"},
     {"setup", "function api.setup() evil() end"},
-    {"build_messages", "function api.build_messages() evil() return function() end end"},
+    {"build_messages", "function api.build_messages() evil() return function() return 'p' end end"},
     {"iterator", "function api.build_messages() local n = 0 return function() n = n + 1 "
                  "if n == 1 then evil() end return 'p' end end"},
     {"build_request", "function api.build_request(m, o, ctx) if ctx.index == 0 then evil() end "
