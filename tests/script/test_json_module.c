@@ -24,6 +24,8 @@ static const struct {
     {"json.encode(json.decode('[1e3,1E-2,123456789012345678901234567890]'))",
      "[1000,0.01,1.2345678901234568e+29]"},
     {"tostring(json.decode('9007199254740993') == 9007199254740993LL)", "true"},
+    {"json.encode(json.decode('[-0, -0.0, 0]'))", "[0,-0,0]"}, /* -0 is an integer */
+    {"tostring(json.decode('1e400') == math.huge)", "true"},
     {"json.encode{12LL, -1LL, 2^53}", "[12,-1,9007199254740992]"},
     /* null */
     {"json.encode(json.decode('{\"a\":null,\"b\":1}'))", "{\"b\":1}"},
