@@ -131,6 +131,10 @@ LUA = ("--script", "own.lua", "--prompt", "hello")  # body {kind=type(messages),
 
 ROWS = {
     "url": Row("--url {root}/v1/chat/completions", lambda s: (s.code, len(s.lines)), (0, 1), bare=True),
+    "hook-timeout": Row("--hook-timeout 200ms", lambda s: (s.code, "not return within 0.2 s" in s.err), (3, True),
+                        ("--script", "slow.lua", "--prompt", "hello")),
+    "lua-memory": Row("--lua-memory 8m", lambda s: (s.code, "Lua heap" in s.err), (3, True),
+                      ("--script", "greedy.lua", "--prompt", "hello")),
     "model": key("model", "other")("--model other"),
     "endpoint": key("model", "deployed")("--endpoint deployed"),
     "model-type": Row("--model-type Completion", lambda s: (s.lines[0], s.body.get("prompt")),
@@ -169,6 +173,8 @@ ROWS = {
     "rate": Row("--rate -1", lambda s: s.most, 5, ("--prompt", "hello", "-n", "5"), "?delay=0.3"),
     "arrival": Row("--arrival constant", lambda s: max(s.due_gaps) - min(s.due_gaps), lambda v: v < 1000,
                    ("--prompt", "hello", "-n", "20", "--rate", "200")),
+    "trace-speed": Row("--trace-speed 4", lambda s: [round(gap / 1e6) for gap in s.due_gaps], [100],
+                       ("--dataset", "trace.jsonl", "--arrival", "trace")),
     "spawn-rate": Row("--spawn-rate 10", lambda s: s.spread > 0.25, True, ("--prompt", "hello", "-n", "4", "-c", "4"),
                       "?delay=0.5"),
     "warmup-num": Row("--warmup-num 3", lambda s: (len(s.raw), s.column("stage")), (4, [0, 0, 0, 1]),
@@ -210,6 +216,8 @@ ROWS = {
                   (True, False)),
     "report-interval": Row("--report-interval 0.2s", lambda s: len(re.findall(r"\[并发\]", s.err)), lambda v: v >= 3,
                            ("--prompt", "hello", "-n", "5", "--report", "zh"), "?delay=0.3"),
+    "store": Row("--store none", lambda s: s.column("request IS NULL"), [1]),
+    "store-max": Row("--store-max 1", lambda s: s.column("request IS NULL"), [1]),
     "work-dir": Row("--work-dir there", lambda s: [bool(re.match(r"there/output/.*-\d{14}/", f)) for f in s.files],
                     [True, True]),
     "desc": Row("--desc words", lambda s: json.loads(s.base.execute("SELECT options FROM run").fetchone()[0]).get("desc"),
@@ -223,6 +231,14 @@ ROWS = {
     "dump-config": Row("--dump-config", lambda s: (s.code, len(s.lines), '"prompt": "hello"' in s.out, s.files),
                        (0, 0, True, [])),
 }
+
+# A setup that takes its time, and one that holds much.
+SLOW_LUA = """local api = require "apis.openai"
+function api.setup() local begin = os.clock() while os.clock() - begin < 0.6 do end end
+return api"""
+GREEDY_LUA = """local api = require "apis.openai"
+function api.setup() return #("x"):rep(20 * 2 ^ 20) end
+return api"""
 
 OWN_LUA = """return {
     build_request = function(messages, opts, ctx)
@@ -239,6 +255,8 @@ class EveryOption(Case):
     def setUp(self):
         super().setUp()
         self.inputs = {"five.txt": "ab\nabcd\nabcdef\nabcdefgh\nabcdefghij\n", "set.txt": "7|one\n", "own.lua": OWN_LUA,
+                       "slow.lua": SLOW_LUA, "greedy.lua": GREEDY_LUA,
+                       "trace.jsonl": '{"prompt": "a", "at": 0}\n{"prompt": "b", "at": 0.4}\n',
                        "run.json": '{"max_tokens": 3}', "keys.env": "LLMBENCH_API_KEY='from-the-file' # x\n"}
 
     def certificate(self):
@@ -370,6 +388,17 @@ def gap_spread(root):
     return max(gaps) - min(gaps)
 
 
+def longest_of_two(root):
+    """Seconds until both of two requests that come at once are answered."""
+    took = []
+    threads = [threading.Thread(target=lambda: took.append(ask(root, body={"max_tokens": 1})[2])) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return max(took)
+
+
 def qianfan_life(root):
     token = root + "/oauth/2.0/token?grant_type=client_credentials&client_id=a&client_secret=b"
     with urllib.request.urlopen(urllib.request.Request(token, b""), timeout=30) as answer:
@@ -385,6 +414,7 @@ MOCK_ROWS = {  # words, base, what is seen at its URL, what it must be with the 
     "itl": ("--itl 200ms", ("--ttft", "0"), lambda root: ask(root, body={"stream": True, "max_tokens": 5})[2] > 0.6, True),
     "jitter": ("--jitter 100%", ("--ttft", "0", "--itl", "60ms"), lambda root: gap_spread(root) > 40, True),
     "tokens": ("--tokens 3", QUICK, lambda root: json.loads(ask(root)[1])["usage"]["completion_tokens"], 3),
+    "slots": ("--slots 1", ("--ttft", "400ms", "--jitter", "0", "--itl", "0"), lambda root: longest_of_two(root) > 0.75, True),
     "seed": ("--seed 5", QUICK, lambda root: json.loads(ask(root)[1])["choices"][0]["message"]["content"], lambda v: v),
     "api-key": ("--api-key k", QUICK, lambda root: ask(root)[0], 401),
     "model": ("--model else", QUICK, lambda root: ask(root)[0], 404),
