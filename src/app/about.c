@@ -52,6 +52,15 @@ static const struct about_row try_examples[] = {
      "what the script reads in each event of an answer recorded by curl -i"},
 };
 
+static const struct about_row experiment_examples[] = {
+    {"llmbench experiment sweep --url http://127.0.0.1:8000 --model qwen --stream --levels 1,4,16",
+     "a hundred requests at each load, and a table of them"},
+    {"llmbench experiment capacity --url http://127.0.0.1:8000 --model qwen --stream",
+     "the highest rate of arrivals at which p99 of TTFT stays under 500 ms"},
+    {"llmbench experiment mine.lua --url http://127.0.0.1:8000 --model qwen",
+     "what your own file does with bench.run; --help after it shows its options"},
+};
+
 static const struct about_row new_examples[] = {
     {"llmbench new api mine", "mine.lua, a commented protocol that runs against llmbench mock"},
     {"llmbench new dataset prompts", "prompts.lua, a commented data set"},
@@ -96,6 +105,13 @@ const struct command about_commands[] = {
         .scripts = true,
         .examples = TABLE(try_examples),
         .run = try_cmd,
+    },
+    {
+        .name = "experiment",
+        .summary = "let a Lua file drive whole runs; takes the options of run and its own",
+        .usage = "experiment FILE.lua|NAME [options]",
+        .examples = TABLE(experiment_examples),
+        .run = experiment_cmd,
     },
     {
         .name = "new",

@@ -70,6 +70,17 @@ static int print_whole_help(const struct command *command, int argc, char **argv
     return code;
 }
 
+/* With the options of the experiment that is named beside it. */
+static int print_experiment_help(int argc, char **argv, int first, const struct command *command)
+{
+    struct script_options own;
+    int code = experiment_help(argc, argv, first, &own);
+    if (code == EXIT_DONE)
+        code = print_help(command, &own);
+    script_options_fini(&own);
+    return code;
+}
+
 static int unknown_command(const char *word)
 {
     const char *nearest = about_nearest(word);
@@ -114,14 +125,21 @@ static int print_form(const char *form)
     return EXIT_BAD_OPTIONS;
 }
 
+static int print_help_of(int argc, char **argv, int first, const struct command *command)
+{
+    if (command->run == experiment_cmd)
+        return print_experiment_help(argc, argv, first, command);
+    return command->scripts ? print_whole_help(command, argc, argv, first)
+                            : print_help(command, NULL);
+}
+
 /* Help and version are served wherever they stand, even beside mistakes. True: they were. */
 static bool serve_help(int argc, char **argv, int first, const struct command *command, int *code)
 {
     static const char form[] = "--help=";
     for (int i = first; i < argc && strcmp(argv[i], "--") != 0; i++) {
         if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0)
-            *code = command->scripts ? print_whole_help(command, argc, argv, first)
-                                     : print_help(command, NULL);
+            *code = print_help_of(argc, argv, first, command);
         else if (strcmp(argv[i], "--version") == 0)
             *code = version_cmd(argc, argv, i);
         else if (strncmp(argv[i], form, strlen(form)) == 0)

@@ -273,13 +273,17 @@ bool checks_dataset(struct opt_set *set, struct run_spec *spec, struct err *err)
     return take_test_set(set, spec, err) && check_dataset(set, spec, err);
 }
 
+bool checks_results(const struct run_spec *spec, struct err *err)
+{
+    return check_name(spec->name, err) && check_json(spec->json, err);
+}
+
 bool checks_run(struct opt_set *set, struct run_spec *spec, struct err *err)
 {
     return check_url(spec->url, err) && join_headers(set, spec, err) && check_load(spec, err) &&
            check_readable("--cacert", spec->cacert, err) && checks_dataset(set, spec, err) &&
            check_prompt_length(spec, err) && take_chat_template(set, spec, err) &&
-           body_checks(spec, err) && read_prompt(spec, err) && check_name(spec->name, err) &&
-           check_json(spec->json, err);
+           body_checks(spec, err) && read_prompt(spec, err) && checks_results(spec, err);
 }
 
 bool checks_scripts(const struct run_spec *spec, struct err *err)

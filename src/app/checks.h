@@ -9,6 +9,8 @@
 #include "model/run_spec.h"
 
 bool checks_run(struct opt_set *set, struct run_spec *spec, struct err *err) MUST_CHECK;
+/* The part of it that says where results go. */
+bool checks_results(const struct run_spec *spec, struct err *err) MUST_CHECK;
 /* The part of it that says which data set is meant. */
 bool checks_dataset(struct opt_set *set, struct run_spec *spec, struct err *err) MUST_CHECK;
 /* Scripts and data that are named must be there: what is missing is no wrong option but keeps the

@@ -4,20 +4,13 @@
 #include <string.h>
 
 #include "app/about.h"
+#include "app/config_inner.h"
 #include "app/paths.h"
 #include "base/mem.h"
 #include "base/secrets.h"
 #include "wire/json.h"
 
-#define REDACTED "[redacted]"
-
 enum { SHOWN = 100 }; /* bytes of a key or value in a message */
-
-/* Options that say what to do with a config file, not what is in one. */
-static const char *const command_line_only[] = {"config", "dump-config"};
-
-/* Texts that are JSON objects, which stand in the file as such. */
-static const char *const json_options[] = {"query-template", "hyperparameters", "extra-args"};
 
 static bool among(const char *name, const char *const *names, size_t count)
 {
@@ -29,6 +22,18 @@ static bool among(const char *name, const char *const *names, size_t count)
 
 #define AMONG(name, names) among(name, names, sizeof(names) / sizeof *(names))
 
+bool config_is_command_line(const struct opt_row *row)
+{
+    static const char *const names[] = {"config", "dump-config"};
+    return AMONG(row->name, names);
+}
+
+bool config_is_json(const struct opt_row *row)
+{
+    static const char *const names[] = {"query-template", "hyperparameters", "extra-args"};
+    return AMONG(row->name, names);
+}
+
 /* The names of both rows of headers; they are one list to the user. */
 static bool is_headers(const struct opt_row *row)
 {
@@ -37,12 +42,14 @@ static bool is_headers(const struct opt_row *row)
 
 struct reader {
     struct opt_set *set;
-    const char *path;
+    const char *path; /* NULL: not a file but what bench.run was given */
     struct span bytes;
     struct json json;
     struct list defaults; /* what "_origin" calls a default */
     bool *seen;           /* one a row */
     bool look;            /* what is unknown is passed over */
+    enum opt_origin origin;
+    struct list *without; /* options that were taken away; NULL = that cannot be said */
     const struct opt_row *row;
     char *key;         /* of the value being read, as it stood, owned */
     uint64_t line;     /* where it stood, from 1 */
@@ -55,6 +62,8 @@ struct reader {
 /* Puts file and line before the sentence that is there. */
 static bool place(struct reader *reader)
 {
+    if (!reader->path)
+        return err_prefix(reader->err, CONFIG_BENCH);
     return err_prefix(reader->err, "%s:%llu", reader->path, (unsigned long long)reader->line);
 }
 
@@ -64,9 +73,14 @@ static char *refused(struct reader *reader)
     return NULL;
 }
 
+static const char *name_of(const struct reader *reader)
+{
+    return reader->path ? reader->path : CONFIG_BENCH;
+}
+
 static bool broken(struct reader *reader)
 {
-    return err_set(reader->err, "%s: not JSON: %s", reader->path, json_error(&reader->json));
+    return err_set(reader->err, "%s: not JSON: %s", name_of(reader), json_error(&reader->json));
 }
 
 static const char *token_name(enum json_token token)
@@ -91,8 +105,8 @@ static const char *wanted(const struct opt_row *row)
     switch (row->type->kind) {
     case OPT_KIND_FLAG: return "true or false";
     case OPT_KIND_TEXT:
-        return AMONG(row->name, json_options) ? "an object, or a text such as \"@file.json\""
-                                              : "a text in quotes";
+        return config_is_json(row) ? "an object, or a text such as \"@file.json\""
+                                   : "a text in quotes";
     case OPT_KIND_INTEGER:
         return row->type->plain ? "a whole number" : "a number, or a text with a unit";
     case OPT_KIND_NUMBER: return row->type->plain ? "a number" : "a number, or a text with a unit";
@@ -146,9 +160,10 @@ static char *text_of(struct reader *reader, struct span text)
         problem = "holds a NUL character, which no option can";
     else if (reader->json.replaced > reader->replaced)
         problem = "holds what is no Unicode text";
-    else if (strstr(copy, REDACTED))
-        problem = "holds \"" REDACTED "\", which --dump-config puts in the place of a secret; "
-                  "write the secret itself, or leave the key out and give it in another way";
+    else if (strstr(copy, CONFIG_REDACTED))
+        problem =
+            "holds \"" CONFIG_REDACTED "\", which --dump-config puts in the place of a secret; "
+            "write the secret itself, or leave the key out and give it in another way";
     if (!problem)
         return copy;
     free(copy);
@@ -159,15 +174,15 @@ static char *text_of(struct reader *reader, struct span text)
 /* A list of the command line replaces the file's, and the two kinds of headers are one list. */
 static bool headers_typed(const struct reader *reader)
 {
-    return opt_origin(reader->set, opt_find(reader->set, "header")) == OPT_COMMAND_LINE ||
-           opt_origin(reader->set, opt_find(reader->set, "headers")) == OPT_COMMAND_LINE;
+    return opt_origin(reader->set, opt_find(reader->set, "header")) > reader->origin ||
+           opt_origin(reader->set, opt_find(reader->set, "headers")) > reader->origin;
 }
 
 static bool assign_as(struct reader *reader, const char *name, const char *text)
 {
     if (is_headers(reader->row) && headers_typed(reader))
         return true;
-    enum opt_origin origin = is_dumped_default(reader, text) ? OPT_DEFAULT : OPT_CONFIG;
+    enum opt_origin origin = is_dumped_default(reader, text) ? OPT_DEFAULT : reader->origin;
     return opt_assign(reader->set, name, text, origin, reader->err) || place(reader);
 }
 
@@ -194,7 +209,7 @@ static bool object_text(struct reader *reader, struct span *text)
 static bool take_text(struct reader *reader, enum json_token token)
 {
     struct span text = reader->json.text;
-    if (token == JSON_OBJECT_BEGIN && AMONG(reader->row->name, json_options))
+    if (token == JSON_OBJECT_BEGIN && config_is_json(reader->row))
         return object_text(reader, &text) && assign(reader, text);
     return token == JSON_STRING ? assign(reader, text) : wrong_type(reader, "", token);
 }
@@ -366,7 +381,7 @@ static bool find_row(struct reader *reader)
         return false;
     }
     size_t index = (size_t)(reader->row - reader->set->rows);
-    if (AMONG(reader->row->name, command_line_only))
+    if (config_is_command_line(reader->row))
         err_set(reader->err, "\"%s\" belongs on the command line, not into a file", reader->key);
     else if (reader->seen[index])
         err_set(reader->err, "\"%.*s\" stands there twice (under this name or another of --%s)",
@@ -374,6 +389,23 @@ static bool find_row(struct reader *reader)
     else
         return reader->seen[index] = true;
     return place(reader);
+}
+
+/* Of one run of an experiment: what it is given replaces what the command line has, and false takes
+ * that away. */
+static bool take_given(struct reader *reader)
+{
+    const struct opt_row *row = reader->row;
+    enum json_token token = json_next(&reader->json);
+    if (is_headers(row)) {
+        opt_unset(reader->set, opt_find(reader->set, "header"));
+        opt_unset(reader->set, opt_find(reader->set, "headers"));
+    }
+    if (token != JSON_FALSE || row->type->kind == OPT_KIND_FLAG)
+        return take_value(reader, token);
+    opt_unset(reader->set, row);
+    list_add(reader->without, row->name);
+    return true;
 }
 
 static bool take_key(struct reader *reader)
@@ -385,6 +417,8 @@ static bool take_key(struct reader *reader)
         return take_command(reader);
     if (!find_row(reader))
         return false;
+    if (reader->without)
+        return take_given(reader);
     return take_value(reader, json_next(&reader->json));
 }
 
@@ -397,7 +431,7 @@ static bool read_keys(struct reader *reader)
         return broken(reader);
     if (token != JSON_OBJECT_BEGIN)
         return err_set(reader->err, "%s: an object {\"option\": value, …} is wanted, not %s",
-                       reader->path, token_name(token));
+                       name_of(reader), token_name(token));
     bool ok = true;
     while (ok && (token = json_next(&reader->json)) == JSON_KEY) {
         reader->line = reader->json.line;
@@ -443,6 +477,22 @@ static void find_origin(struct reader *reader)
     }
 }
 
+static bool read_bytes(struct reader *reader)
+{
+    struct span bytes = reader->bytes;
+    const char *data = bytes.data ? bytes.data : "";
+    reader->seen = mem_zero(reader->set->count, sizeof(bool));
+    json_init(&reader->json, data, bytes.len);
+    find_origin(reader);
+    json_fini(&reader->json);
+    json_init(&reader->json, data, bytes.len);
+    bool ok = read_keys(reader);
+    json_fini(&reader->json);
+    list_fini(&reader->defaults);
+    free(reader->seen);
+    return ok;
+}
+
 static bool read_file(struct opt_set *set, const char *path, bool look, struct err *err)
 {
     struct buf content;
@@ -453,18 +503,11 @@ static bool read_file(struct opt_set *set, const char *path, bool look, struct e
             .set = set,
             .path = path,
             .bytes = buf_span(&content),
-            .seen = mem_zero(set->count, sizeof(bool)),
             .look = look,
+            .origin = OPT_CONFIG,
             .err = err,
         };
-        json_init(&reader.json, content.data ? content.data : "", content.len);
-        find_origin(&reader);
-        json_fini(&reader.json);
-        json_init(&reader.json, content.data ? content.data : "", content.len);
-        ok = read_keys(&reader);
-        json_fini(&reader.json);
-        list_fini(&reader.defaults);
-        free(reader.seen);
+        ok = read_bytes(&reader);
     }
     buf_fini(&content);
     return ok;
@@ -480,126 +523,16 @@ bool config_look(struct opt_set *set, const char *path, struct err *err)
     return read_file(set, path, true, err);
 }
 
-/* ---- writing ---- */
-
-static void write_key(struct buf *out, const char *name)
+bool config_take(struct opt_set *set, struct span given, bool look, struct list *without,
+                 struct err *err)
 {
-    buf_add_char(out, '"');
-    for (; *name; name++)
-        buf_add_char(out, *name == '-' ? '_' : *name);
-    buf_add_text(out, "\": ");
-}
-
-static bool is_object(const char *text)
-{
-    struct json json;
-    json_init(&json, text, strlen(text));
-    bool ok = json_next(&json) == JSON_OBJECT_BEGIN && json_skip(&json) &&
-              json_next(&json) == JSON_END && json.replaced == 0;
-    json_fini(&json);
-    return ok;
-}
-
-static void write_text(struct buf *out, const struct opt_row *row, const char *text)
-{
-    if (AMONG(row->name, json_options) && is_object(text)) {
-        buf_add_text(out, text);
-        return;
-    }
-    char *safe = strcmp(row->name, "url") == 0 ? secrets_url(NULL, text) : NULL;
-    json_write_string(out, span_text(safe ? safe : text));
-    free(safe);
-}
-
-static void write_list(struct buf *out, const struct list *list)
-{
-    buf_add_char(out, '[');
-    for (size_t i = 0; i < list->count; i++) {
-        if (i)
-            buf_add_text(out, ", ");
-        json_write_string(out, span_text(list->items[i]));
-    }
-    buf_add_char(out, ']');
-}
-
-static void write_numbers(struct buf *out, const struct numbers *numbers)
-{
-    buf_add_char(out, '[');
-    for (size_t i = 0; i < numbers->count; i++) {
-        if (i)
-            buf_add_text(out, ", ");
-        json_write_number(out, numbers->items[i]);
-    }
-    buf_add_char(out, ']');
-}
-
-/* As it would be typed: a number where the option knows no units, else a text. */
-static void write_shown(struct buf *out, const struct opt_set *set, const struct opt_row *row)
-{
-    struct buf shown;
-    buf_init(&shown, CONFIG_LIMIT);
-    opt_show(set, row, &shown);
-    if (row->type->plain || row->type == &opt_flag)
-        buf_add_span(out, buf_span(&shown));
-    else
-        json_write_string(out, buf_span(&shown));
-    buf_fini(&shown);
-}
-
-static void write_value(struct buf *out, const struct opt_set *set, const struct opt_row *row)
-{
-    const void *field = opt_field(set, row);
-    if (row->secret)
-        json_write_string(out, span_text(REDACTED));
-    else if (row->type->kind == OPT_KIND_TEXT)
-        write_text(out, row, *(char *const *)field);
-    else if (row->type->kind == OPT_KIND_LIST)
-        write_list(out, field);
-    else if (row->type->kind == OPT_KIND_NUMBERS)
-        write_numbers(out, field);
-    else
-        write_shown(out, set, row);
-}
-
-static const char *origin_name(enum opt_origin origin)
-{
-    static const char *const names[] = {
-        [OPT_UNSET] = "nowhere",
-        [OPT_DEFAULT] = "default",
-        [OPT_ENVIRONMENT] = "environment",
-        [OPT_CONFIG] = "config",
-        [OPT_COMMAND_LINE] = "command line",
+    struct reader reader = {
+        .set = set,
+        .bytes = given,
+        .look = look,
+        .origin = OPT_EXPERIMENT,
+        .without = without,
+        .err = err,
     };
-    return names[origin];
-}
-
-static bool is_dumped(const struct opt_set *set, const struct opt_row *row)
-{
-    return opt_origin(set, row) != OPT_UNSET && !AMONG(row->name, command_line_only);
-}
-
-void config_dump(const struct opt_set *set, struct buf *out)
-{
-    buf_add_text(out, "{\n");
-    for (size_t i = 0; i < set->count; i++) {
-        const struct opt_row *row = &set->rows[i];
-        if (!is_dumped(set, row))
-            continue;
-        buf_add_text(out, "  ");
-        write_key(out, row->name);
-        write_value(out, set, row);
-        buf_add_text(out, ",\n");
-    }
-    buf_add_text(out, "  \"_origin\": {");
-    const char *comma = "\n    ";
-    for (size_t i = 0; i < set->count; i++) {
-        const struct opt_row *row = &set->rows[i];
-        if (!is_dumped(set, row))
-            continue;
-        buf_add_text(out, comma);
-        write_key(out, row->name);
-        json_write_string(out, span_text(origin_name(opt_origin(set, row))));
-        comma = ",\n    ";
-    }
-    buf_add_text(out, "\n  }\n}\n");
+    return read_bytes(&reader);
 }

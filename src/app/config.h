@@ -7,7 +7,9 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/list.h"
 #include "base/opt.h"
+#include "base/span.h"
 
 enum { CONFIG_LIMIT = 64 << 20 }; /* bytes of such a file, read or dumped */
 
@@ -16,6 +18,11 @@ enum { CONFIG_LIMIT = 64 << 20 }; /* bytes of such a file, read or dumped */
 bool config_read(struct opt_set *set, const char *path, struct err *err) MUST_CHECK;
 /* The first look, for tables that are not whole yet: keys that are no options are passed over. */
 bool config_look(struct opt_set *set, const char *path, struct err *err) MUST_CHECK;
+/* What an experiment says of one run, an object like the file's, with origin OPT_EXPERIMENT. false
+ * for what is no flag takes the value away that others gave; such names are added to `without`.
+ * `look`: as config_look. */
+bool config_take(struct opt_set *set, struct span given, bool look, struct list *without,
+                 struct err *err) MUST_CHECK;
 /* Appends everything that has a value, and under "_origin" where each came from. Options that are
  * secrets are redacted; secrets within other options are left to the caller. */
 void config_dump(const struct opt_set *set, struct buf *out);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "app/about.h"
+#include "app/commands.h"
 #include "app/help_lines.h"
 #include "script/script.h"
 
@@ -59,6 +60,10 @@ void help_text(const struct command *command, const struct script_options *own, 
     add_table(out, "Help", &about_help_options, width);
     if (whole)
         add_built_in(out, width);
+    if (command->run == experiment_cmd) {
+        buf_add_text(out, "\nBuilt in:\n");
+        lines_term(out, "NAME", script_builtin_names("experiments"), width);
+    }
     if (command->examples.count)
         add_examples(out, &command->examples);
     if (whole) {

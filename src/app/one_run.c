@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "io/loop.h"
+#include "out/store.h"
 #include "run/run.h"
 
 enum {
@@ -155,6 +156,7 @@ static bool on_ready(void *arg, const struct script_facts *scripts, struct http_
     http->resolve = run->resolve;
     if (!session_open_files(session, &run->facts, err))
         return false;
+    store_stage_options(session->store, session->stage_options);
     log_info(session->log, "data: %s; results: %s", run->facts.data_source, run->facts.db_path);
     open_progress(run);
     return true;
@@ -175,9 +177,11 @@ static void on_stage_done(void *arg, const struct report *report)
     struct session *session = run->session;
     FILE *out = session_tables(session);
     log_verdict(session->log, report);
-    report_kinds_print(&spec_of(run)->reports, out, report, session->secrets);
-    session->shown++;
-    if (run->plans.count > 1)
+    bool quiet = session->place && spec_of(run)->quiet; /* one run alone always reports */
+    bool shown =
+        !quiet && report_kinds_print(&spec_of(run)->reports, out, report, session->secrets);
+    session->shown += shown;
+    if (shown && (run->plans.count > 1 || session->place))
         fputc('\n', out);
     fflush(out);
 }
@@ -217,6 +221,7 @@ static struct run_config config_of(struct one_run *run)
         .plan_count = run->plans.count,
         .script = scripts_config(run->options, &run->data, &run->services, run->session),
         .http = http_of(spec_of(run)),
+        .place = run->session->place,
         .log = run->session->log,
         .sinks = run->session->sinks,
         .sink_count = SINKS,
@@ -248,6 +253,12 @@ int one_run_carry_out(struct one_run *run, struct err *err)
     return code == EXIT_CANNOT_START && signals_pending() ? EXIT_INTERRUPTED : code;
 }
 
+bool one_run_broken(const struct reports *reports)
+{
+    return reports->end == RUN_END_SCRIPT_ERRORS || reports->end == RUN_END_DATA_FAILED ||
+           reports->end == RUN_END_STAGE_FAILED || reports->end == RUN_END_HOOK_TIMEOUT;
+}
+
 int one_run_exit_code(const struct reports *reports)
 {
     if (reports->interrupted)
@@ -255,9 +266,7 @@ int one_run_exit_code(const struct reports *reports)
     bool ok = reports->count > 0;
     for (size_t i = 0; i < reports->count; i++)
         ok = ok && reports->items[i].whole.ok > 0;
-    bool failed = reports->end == RUN_END_SCRIPT_ERRORS || reports->end == RUN_END_DATA_FAILED ||
-                  reports->end == RUN_END_STAGE_FAILED || reports->end == RUN_END_HOOK_TIMEOUT;
-    return ok && !failed ? EXIT_DONE : EXIT_NOTHING_SUCCEEDED;
+    return ok && !one_run_broken(reports) ? EXIT_DONE : EXIT_NOTHING_SUCCEEDED;
 }
 
 void one_run_fini(struct one_run *run)

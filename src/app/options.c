@@ -84,15 +84,26 @@ static bool check_output(struct options *options, struct err *err)
            wandb_take_key(&options->set, spec, err);
 }
 
+static bool is_one_run(const struct options_more *more)
+{
+    return more && more->given.data;
+}
+
 /* ---- the first look ---- */
 
-static bool look_around(struct options *options, int argc, char **argv, int first, struct err *err)
+static bool look_around(struct options *options, int argc, char **argv, int first,
+                        const struct options_more *more, struct err *err)
 {
     struct run_spec *spec = &options->spec;
+    struct list without = {0};
     opt_look(&options->set, argc, argv, first);
-    return (!spec->config || config_look(&options->set, spec->config, err)) &&
-           (!spec->env_file || env_file_read(spec->env_file, err)) &&
-           opt_environment(&options->set, err) && checks_dataset(&options->set, spec, err);
+    bool ok = (!spec->config || config_look(&options->set, spec->config, err)) &&
+              (!spec->env_file || env_file_read(spec->env_file, err)) &&
+              opt_environment(&options->set, err) &&
+              (!is_one_run(more) || config_take(&options->set, more->given, true, &without, err)) &&
+              checks_dataset(&options->set, spec, err);
+    list_fini(&without);
+    return ok;
 }
 
 /* A script's own code does not end, and this thread is inside it. */
@@ -133,65 +144,139 @@ static bool look_into_scripts(struct options *options, struct secrets *secrets, 
     return ok;
 }
 
-bool options_look(struct options *options, int argc, char **argv, int first,
-                  struct secrets *secrets, struct err *err)
+static bool look(struct options *options, int argc, char **argv, int first,
+                 const struct options_more *more, struct secrets *secrets, struct err *err)
 {
     memset(options, 0, sizeof *options);
     options->code = EXIT_BAD_OPTIONS;
     opt_set_init(&options->set, run_rows, run_row_count, &options->spec);
-    if (!look_around(options, argc, argv, first, err))
+    if (!look_around(options, argc, argv, first, more, err))
         return false;
     options->code = EXIT_CANNOT_START;
     return look_into_scripts(options, secrets, err);
 }
 
+bool options_look(struct options *options, int argc, char **argv, int first,
+                  struct secrets *secrets, struct err *err)
+{
+    return look(options, argc, argv, first, NULL, secrets, err);
+}
+
 /* ---- the reading ---- */
 
-/* The rows of the program, then those of the scripts, and no values yet. */
-static void join_rows(struct options *options)
+static void add_rows(struct options *options, size_t *count, const struct script_options *own,
+                     size_t offset)
 {
+    for (size_t i = 0; i < own->count; i++) {
+        struct opt_row *row = &options->rows[(*count)++];
+        *row = own->rows[i];
+        row->offset = offset + i * sizeof(union option_value);
+    }
+}
+
+/* A name must not be taken twice; those of the program are known to be free. */
+static bool check_names(const struct options *options, const struct script_options *own,
+                        struct err *err)
+{
+    struct opt_set declared = {.rows = options->declared.rows, .count = options->declared.count};
+    for (size_t i = 0; i < own->count; i++)
+        if (opt_find(&declared, own->rows[i].name))
+            return err_set(err, "both the experiment and a script it uses have the option --%s",
+                           own->rows[i].name);
+    return true;
+}
+
+/* The rows of the program, then those of the scripts and of the experiment, and no values yet. */
+static bool join_rows(struct options *options, const struct script_options *own, struct err *err)
+{
+    static const struct script_options none = {0};
     const struct opt_row *rows = run_rows;
     size_t count = run_row_count;
+    own = own ? own : &none;
     opt_set_fini(&options->set);
-    if (options->declared.count) {
-        rows = options->rows = mem_zero(count + options->declared.count, sizeof *rows);
+    if (options->declared.count + own->count) {
+        rows = options->rows = mem_zero(count + options->declared.count + own->count, sizeof *rows);
         memcpy(options->rows, run_rows, count * sizeof *rows);
-        for (size_t i = 0; i < options->declared.count; i++) {
-            struct opt_row *row = &options->rows[count++];
-            *row = options->declared.rows[i];
-            row->offset = offsetof(struct options, own) + i * sizeof(union option_value);
-        }
+        add_rows(options, &count, &options->declared, offsetof(struct options, own));
+        add_rows(options, &count, own, offsetof(struct options, experiment));
     }
     opt_set_init(&options->set, rows, count, options);
+    return check_names(options, own, err);
+}
+
+/* What an experiment cannot say of one run: where results go, and its own options. */
+static bool check_given(const struct options *options, struct err *err)
+{
+    static const char *const whole[] = {"name",          "outputs-dir",   "work-dir",
+                                        "json",          "env-file",      "wandb",
+                                        "wandb-api-key", "wandb-project", "debug"};
+    const struct opt_set *set = &options->set;
+    for (size_t i = 0; i < set->count; i++) {
+        const struct opt_row *row = &set->rows[i];
+        bool own = row->offset >= offsetof(struct options, experiment);
+        for (size_t k = 0; k < sizeof whole / sizeof *whole; k++)
+            own = own || strcmp(row->name, whole[k]) == 0;
+        if (own && opt_origin(set, row) == OPT_EXPERIMENT)
+            return err_set(err,
+                           "bench.run: \"%s\" belongs to the experiment as a whole; give it on the "
+                           "command line as --%s",
+                           row->name, row->name);
+    }
+    return true;
+}
+
+static bool take_given(struct options *options, const struct options_more *more, struct err *err)
+{
+    return !is_one_run(more) ||
+           (config_take(&options->set, more->given, false, &options->without, err) &&
+            check_given(options, err));
+}
+
+/* Of an experiment as a whole, only what the results need: each run is checked by itself. */
+static bool check_all(struct options *options, const struct options_more *more, struct err *err)
+{
+    struct run_spec *spec = &options->spec;
+    if (more && more->whole)
+        return checks_results(spec, err) && check_output(options, err);
+    return take_stand_in(options, more ? more->stand_in : NULL, err) &&
+           take_endpoint(options, err) && checks_run(&options->set, spec, err) &&
+           check_output(options, err);
+}
+
+bool options_read_more(struct options *options, int argc, char **argv, int first,
+                       const struct options_more *more, struct secrets *secrets, struct err *err)
+{
+    struct list words = {0};
+    if (!look(options, argc, argv, first, more, secrets, err))
+        return false;
+    options->code = EXIT_BAD_OPTIONS;
+    bool ok = join_rows(options, more ? more->experiment : NULL, err) &&
+              opt_parse(&options->set, argc, argv, first, &words, err) &&
+              take_words(options, &words, err) && take_files(options, err) &&
+              opt_environment(&options->set, err) && take_given(options, more, err) &&
+              opt_defaults(&options->set, err) && take_dump(options, err) &&
+              check_all(options, more, err);
+    list_fini(&words);
+    return ok;
 }
 
 bool options_read(struct options *options, int argc, char **argv, int first,
                   struct secrets *secrets, struct err *err)
 {
-    return options_read_with(options, NULL, argc, argv, first, secrets, err);
+    return options_read_more(options, argc, argv, first, NULL, secrets, err);
 }
 
 bool options_read_with(struct options *options, const char *url, int argc, char **argv, int first,
                        struct secrets *secrets, struct err *err)
 {
-    struct list words = {0};
-    if (!options_look(options, argc, argv, first, secrets, err))
-        return false;
-    options->code = EXIT_BAD_OPTIONS;
-    join_rows(options);
-    bool ok = opt_parse(&options->set, argc, argv, first, &words, err) &&
-              take_words(options, &words, err) && take_files(options, err) &&
-              opt_environment(&options->set, err) && opt_defaults(&options->set, err) &&
-              take_stand_in(options, url, err) && take_dump(options, err) &&
-              take_endpoint(options, err) && checks_run(&options->set, &options->spec, err) &&
-              check_output(options, err);
-    list_fini(&words);
-    return ok;
+    struct options_more more = {.stand_in = url};
+    return options_read_more(options, argc, argv, first, &more, secrets, err);
 }
 
 void options_fini(struct options *options)
 {
     free(options->dump);
+    list_fini(&options->without);
     opt_set_fini(&options->set);
     free(options->rows);
     script_options_fini(&options->declared);

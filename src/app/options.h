@@ -29,11 +29,13 @@ union option_value {
 struct options {
     struct run_spec spec; /* first: all offsets count from here */
     union option_value own[SCRIPT_OPTIONS_MOST];
+    union option_value experiment[SCRIPT_OPTIONS_MOST];
     struct opt_set set;             /* points into spec and own: the struct must not move */
     struct script_options declared; /* by the scripts */
     struct opt_row *rows;           /* the program's and theirs; NULL when they have none */
-    char *dump; /* what --dump-config is to print, header values not yet redacted; owned */
-    int code;   /* the exit code when reading failed: options or a script */
+    struct list without; /* what an experiment took away from this run of what others gave */
+    char *dump;          /* what --dump-config is to print, header values not yet redacted; owned */
+    int code;            /* the exit code when reading failed: options or a script */
 };
 
 /* The first look, for what the scripts declare: it passes over what it does not know or is wrong
@@ -41,6 +43,14 @@ struct options {
  * program's own rows and what is known of them. Secrets that scripts register go to `secrets`. */
 bool options_look(struct options *options, int argc, char **argv, int first,
                   struct secrets *secrets, struct err *err) MUST_CHECK;
+
+/* What there is besides the command line. */
+struct options_more {
+    const char *stand_in; /* for a --url that nobody gave; NULL = none */
+    bool whole;           /* the command line of an experiment, which need not name a target yet */
+    const struct script_options *experiment; /* its own options; borrowed, NULL = none */
+    struct span given; /* what an experiment says of one run (config_take); NULL data = nothing */
+};
 
 /* Loads the scripts for their options, reads argv[first…], the config file, the environment with
  * the variables of --env-file, fills in the defaults and checks what options say together
@@ -50,4 +60,8 @@ bool options_read(struct options *options, int argc, char **argv, int first,
 /* The same; `url` stands in for a --url that nobody gave. */
 bool options_read_with(struct options *options, const char *url, int argc, char **argv, int first,
                        struct secrets *secrets, struct err *err) MUST_CHECK;
+/* The same for an experiment; `more` is borrowed for the call, its rows as long as the options. */
+bool options_read_more(struct options *options, int argc, char **argv, int first,
+                       const struct options_more *more, struct secrets *secrets,
+                       struct err *err) MUST_CHECK;
 void options_fini(struct options *options);

@@ -525,8 +525,9 @@ const struct opt_row run_rows[] = {
      .fallback = "table",
      .metavar = "NAME",
      .group = OUTPUT,
-     .help = "what is printed at the end, all words up to the next option: table, qianfan, zh; zh "
-             "also puts its live line in the place of the progress display"},
+     .help =
+         "what is printed at the end, all words up to the next option: table, qianfan, zh, none; "
+         "zh also puts its live line in the place of the progress display"},
     {.name = "report-interval",
      .type = &opt_duration,
      FIELD(report_interval_ns, uint64_t),

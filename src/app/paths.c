@@ -1,6 +1,7 @@
 #include "app/paths.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,6 +70,41 @@ bool path_read(const char *path, struct buf *out, struct err *err)
         ok = err_set(err, "cannot read %s: %s", path, strerror(errno));
     free(piece);
     fclose(file);
+    return ok;
+}
+
+static bool write_all(FILE *file, struct span content)
+{
+    bool ok = fwrite(content.data ? content.data : "", 1, content.len, file) == content.len;
+    return fclose(file) == 0 && ok;
+}
+
+/* The name is claimed first, so that nobody else's file of that name can be lost. */
+static bool claim(const char *path, struct err *err)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd < 0 && errno == EEXIST)
+        return err_set(err, "%s exists and is not overwritten", path);
+    if (fd < 0)
+        return err_set(err, "cannot write %s: %s", path, strerror(errno));
+    close(fd);
+    return true;
+}
+
+bool path_write(const char *path, struct span content, bool replace, struct err *err)
+{
+    if (!replace && !claim(path, err))
+        return false;
+    char *beside = mem_printf("%s.%ld.tmp", path, (long)getpid());
+    FILE *file = fopen(beside, "we");
+    bool ok = file && write_all(file, content) && rename(beside, path) == 0;
+    if (!ok) {
+        err_set(err, "cannot write %s: %s", path, strerror(errno));
+        unlink(beside);
+        if (!replace)
+            unlink(path);
+    }
+    free(beside);
     return ok;
 }
 

@@ -13,6 +13,7 @@ static const struct {
     {"table", console_report_hiding},
     {"qianfan", report_qianfan},
     {"zh", report_zh},
+    {"none", NULL},
 };
 
 enum { KINDS = sizeof kinds / sizeof *kinds };
@@ -31,8 +32,8 @@ bool report_kinds_check(const struct list *names, struct err *err)
     for (size_t i = 0; i < names->count; i++)
         if (find(names->items[i]) == KINDS)
             return err_set(err,
-                           "--report %s: there is none of that name; reports are table, qianfan "
-                           "and zh, and it takes all words up to the next option",
+                           "--report %s: there is none of that name; reports are table, "
+                           "qianfan, zh and none, and it takes all words up to the next option",
                            names->items[i]);
     return true;
 }
@@ -45,18 +46,19 @@ bool report_kinds_wanted(const struct list *names, const char *name)
     return false;
 }
 
-void report_kinds_print(const struct list *names, FILE *out, const struct report *report,
+bool report_kinds_print(const struct list *names, FILE *out, const struct report *report,
                         struct secrets *secrets)
 {
     bool printed[KINDS] = {false};
     bool any = false;
     for (size_t i = 0; i < names->count; i++) {
         size_t found = find(names->items[i]);
-        if (found == KINDS || printed[found])
+        if (found == KINDS || printed[found] || !kinds[found].print)
             continue;
         if (any)
             fputc('\n', out);
         kinds[found].print(out, report, secrets);
         printed[found] = any = true;
     }
+    return any;
 }

@@ -11,6 +11,6 @@
 /* Names that are none are refused, a name given twice counts once. */
 bool report_kinds_check(const struct list *names, struct err *err) MUST_CHECK;
 bool report_kinds_wanted(const struct list *names, const char *name);
-/* In the order of the names. */
-void report_kinds_print(const struct list *names, FILE *out, const struct report *report,
+/* In the order of the names. False: there was none to print. */
+bool report_kinds_print(const struct list *names, FILE *out, const struct report *report,
                         struct secrets *secrets);

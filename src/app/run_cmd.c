@@ -8,15 +8,6 @@
 #include "app/options.h"
 #include "app/session.h"
 
-/* The session takes the reports over; they tell of the same results. */
-static void take_reports(struct session *session, struct reports *reports)
-{
-    session->reports = *reports;
-    *reports = (struct reports){0};
-    for (size_t i = 0; i < session->reports.count; i++)
-        session->reports.items[i].facts = &session->facts;
-}
-
 static int carry_out(struct session *session)
 {
     struct err err = {0};
@@ -25,7 +16,7 @@ static int carry_out(struct session *session)
     int code = one_run_carry_out(&run, &err);
     if (code == EXIT_DONE) {
         code = one_run_exit_code(&run.reports);
-        take_reports(session, &run.reports);
+        session_take(session, &run.reports, NULL);
         code = session_end(session, code);
     } else {
         code = session_end(session, session_fail(session, code, &err));

@@ -62,6 +62,12 @@ void session_log(struct session *session, bool options_valid)
     hidden_add(session->secrets, session->options, session->log);
 }
 
+void session_listen(struct session *session)
+{
+    log_set_console(session->log, console_level(spec_of(session)));
+    hidden_add(session->secrets, session->options, session->log);
+}
+
 bool session_begin(struct session *session, struct err *err)
 {
     signals_block();
@@ -215,6 +221,34 @@ static bool close_files(struct session *session, struct err *err)
     return ok;
 }
 
+void session_take(struct session *session, struct reports *reports, const char *options)
+{
+    struct reports *all = &session->reports;
+    all->items = mem_resize(all->items, all->count + reports->count, sizeof *all->items);
+    for (size_t i = 0; i < reports->count; i++) {
+        struct report *report = &all->items[all->count++];
+        *report = reports->items[i];
+        report->facts = &session->facts;
+        report->options = mem_text(options);
+    }
+    all->planned += reports->planned;
+    all->end = reports->end;
+    all->interrupted |= reports->interrupted;
+    free(reports->items);
+    *reports = (struct reports){0};
+}
+
+/* One run alone has told the sinks itself. */
+static void end_sinks(const struct session *session)
+{
+    for (size_t i = 0; session->place && i < SINKS; i++) {
+        const struct sink *sink = &session->sinks[i];
+        struct err err;
+        if (sink->end && !sink->end(sink->self, &session->reports, &err))
+            log_error(session->log, "%s: %s", sink->name, err.text);
+    }
+}
+
 /* An output that failed spoils a success. */
 static int fail_output(const struct session *session, int code, const struct err *err)
 {
@@ -243,6 +277,8 @@ int session_flush(const struct session *session, int code)
 int session_end(struct session *session, int code)
 {
     struct err closing;
+    if (session->reports.count)
+        end_sinks(session);
     bool closed = close_files(session, &closing);
     if (!session->reports.count)
         return code;

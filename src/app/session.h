@@ -12,6 +12,7 @@
 #include "base/secrets.h"
 #include "model/report.h"
 #include "model/sink.h"
+#include "run/run.h"
 
 enum { SINK_STORE, SINK_PROGRESS, SINK_WANDB, SINK_DEBUG, SINKS };
 
@@ -28,10 +29,11 @@ struct session {
     struct sink sinks[SINKS]; /* the store joins when the first target has been probed; the
                                  progress belongs to the run under way */
     struct reports reports;
-    uint32_t stages; /* that have begun, or were to: the number of the next one */
-    size_t shown;    /* stages whose reports have been printed */
-    bool files_made; /* database and log */
-    bool stuck;      /* a thread is still inside Lua and may look at anything that is ours */
+    char *stage_options;     /* what the run under way was given beyond `options`, JSON; borrowed */
+    struct run_place *place; /* where the next run goes on; NULL = there is one alone. Borrowed */
+    size_t shown;            /* stages whose reports have been printed */
+    bool files_made;         /* database and log */
+    bool stuck; /* a thread is still inside Lua and may look at anything that is ours */
     bool http_begun;
 };
 
@@ -39,6 +41,8 @@ struct session {
 void session_init(struct session *session, struct options *options);
 /* The log, as loud as the options want it; what they hold of secrets is hidden from here on. */
 void session_log(struct session *session, bool options_valid);
+/* The options have been read after all: the same for a log that is there. */
+void session_listen(struct session *session);
 /* Signals and libcurl; once, before anything waits or is looked up. */
 bool session_begin(struct session *session, struct err *err) MUST_CHECK;
 /* Names the results after the first run. False: they would overwrite others. */
@@ -60,6 +64,9 @@ void session_stuck(struct session *session, const char *sentence);
 FILE *session_tables(const struct session *session);
 /* Prints the sentence (none: says nothing) and returns the code. */
 int session_fail(const struct session *session, int code, const struct err *err);
+/* Takes the run's reports over: from now on they tell of the session's results. `options`: what the
+ * run was given beyond the session's, JSON; NULL = nothing. */
+void session_take(struct session *session, struct reports *reports, const char *options);
 /* All runs have ended: closes the files, prints the comparison of several stages, writes the JSON.
  * `code` is what the runs say; returns the exit code. */
 int session_end(struct session *session, int code);

@@ -51,6 +51,13 @@ struct log *log_new(enum log_level console, struct secrets *secrets)
     return log;
 }
 
+void log_set_console(struct log *log, enum log_level console)
+{
+    pthread_mutex_lock(&log->lock);
+    log->console = console;
+    pthread_mutex_unlock(&log->lock);
+}
+
 static void close_file(struct log *log)
 {
     if (log->file >= 0)

@@ -22,6 +22,7 @@ enum log_level {
 struct log *log_new(enum log_level console,
                     struct secrets *secrets); /* borrows secrets for its life */
 void log_free(struct log *log);
+void log_set_console(struct log *log, enum log_level console);
 /* What was written before the file was opened goes there first. */
 bool log_open_file(struct log *log, const char *path,
                    struct err *err) MUST_CHECK; /* all levels but debug go there, with a time */

@@ -105,6 +105,14 @@ bool opt_assign(struct opt_set *set, const char *name, const char *text, enum op
     return opt_set_value(set, row, text, origin, err);
 }
 
+void opt_unset(struct opt_set *set, const struct opt_row *row)
+{
+    size_t index = (size_t)(row - set->rows);
+    row->type->release(field_of(set, index));
+    memset(field_of(set, index), 0, row->type->size);
+    set->origin[index] = OPT_UNSET;
+}
+
 static bool same_name(struct span a, const char *b, size_t len)
 {
     if (a.len != len)

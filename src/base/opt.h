@@ -88,7 +88,14 @@ struct opt_row {
 #define OPT_FIELD(S, F, T) .offset = offsetof(S, F) + 0 * sizeof((T *)0 == &((S *)0)->F)
 
 /* The later ones win. */
-enum opt_origin { OPT_UNSET, OPT_DEFAULT, OPT_ENVIRONMENT, OPT_CONFIG, OPT_COMMAND_LINE };
+enum opt_origin {
+    OPT_UNSET,
+    OPT_DEFAULT,
+    OPT_ENVIRONMENT,
+    OPT_CONFIG,
+    OPT_COMMAND_LINE,
+    OPT_EXPERIMENT, /* what an experiment says of one run */
+};
 
 /* A table, the struct its offsets point into, and for each row where its value came from. */
 struct opt_set {
@@ -124,6 +131,9 @@ bool opt_check(const struct opt_row *row, const char *text, struct err *err) MUS
  * all the same. */
 bool opt_assign(struct opt_set *set, const char *name, const char *text, enum opt_origin origin,
                 struct err *err) MUST_CHECK;
+
+/* Takes the row's value away, whoever gave it. */
+void opt_unset(struct opt_set *set, const struct opt_row *row);
 
 const struct opt_row *opt_find(const struct opt_set *set,
                                const char *name); /* by name or alias, '-' and '_' alike; NULL */

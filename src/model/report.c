@@ -46,6 +46,7 @@ void run_facts_fini(struct run_facts *facts)
 void report_fini(struct report *report)
 {
     free(report->stop_reason);
+    free(report->options);
     free(report->own_error);
     list_fini(&report->first_errors);
     report->stop_reason = report->own_error = NULL;

@@ -102,6 +102,7 @@ struct report {
     struct summary whole, steady; /* steady.facts.steady_start_ns == 0: there was none */
     struct trust trust;
     struct verdict verdict;
+    char *options;            /* what an experiment gave to its run, JSON, owned, or NULL */
     char *stop_reason;        /* why the run stopped early, owned, or NULL */
     char *own_error;          /* the first failure of an own metric's function, owned, or NULL */
     struct list first_errors; /* one example sentence per failed outcome: "http_4xx: HTTP 401: …" */

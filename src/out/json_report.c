@@ -242,11 +242,14 @@ static cJSON *stage_json(const struct report *report, struct secrets *secrets)
     cJSON_AddNumberToObject(object, "stage", report->stage);
     cJSON_AddStringToObject(object, "label", report->label);
     cJSON_AddItemToObject(object, "end", end_json(report->end, report->stop_reason, secrets));
+    if (report->options)
+        cJSON_AddItemToObject(object, "options", cJSON_Parse(report->options));
     add_stage(object, report, secrets);
     return object;
 }
 
-/* A run of one stage tells of it at the top; one of several has them in a list. */
+/* A run of one stage tells of it at the top; one of several has them in a list, and so has every
+ * experiment. */
 static cJSON *report_json(const struct reports *reports, struct secrets *secrets)
 {
     cJSON *root = cJSON_CreateObject();
@@ -254,10 +257,10 @@ static cJSON *report_json(const struct reports *reports, struct secrets *secrets
     const struct run_facts *facts = last->facts;
     cJSON_AddNumberToObject(root, "schema_version", SCHEMA_VERSION);
     cJSON_AddItemToObject(root, "run", run_json(facts, secrets));
-    cJSON_AddItemToObject(root, "options", part_options(facts->options, secrets));
+    cJSON_AddItemToObject(root, "options", part_options(facts->options, OPT_DEFAULT, secrets));
     cJSON_AddItemToObject(root, "end", end_json(reports->end, last->stop_reason, secrets));
     cJSON_AddBoolToObject(root, "interrupted", reports->interrupted);
-    if (reports->planned <= 1) {
+    if (reports->planned <= 1 && !last->options) {
         add_stage(root, last, secrets);
     } else {
         cJSON *stages = cJSON_AddArrayToObject(root, "stages");
@@ -267,6 +270,21 @@ static cJSON *report_json(const struct reports *reports, struct secrets *secrets
     add_text(root, "database", secrets, facts->db_path);
     add_text(root, "log", secrets, facts->log_path);
     return root;
+}
+
+char *json_report_given(const struct opt_set *options, enum opt_origin origin,
+                        const struct list *without, struct secrets *secrets)
+{
+    cJSON *object = part_options(options, origin, secrets);
+    for (size_t i = 0; i < without->count; i++) {
+        char *key = part_option_key(without->items[i]);
+        cJSON_AddNullToObject(object, key);
+        free(key);
+    }
+    char *printed = cJSON_PrintUnformatted(object), *text = mem_text(printed ? printed : "{}");
+    cJSON_free(printed);
+    cJSON_Delete(object);
+    return text;
 }
 
 void json_report(const struct reports *reports, struct secrets *secrets, struct buf *out)

@@ -4,9 +4,15 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/list.h"
+#include "base/opt.h"
 #include "base/secrets.h"
 
 struct reports;
+
+/* The options of this origin and, as null, those taken away (`without`): JSON text, owned. */
+char *json_report_given(const struct opt_set *options, enum opt_origin origin,
+                        const struct list *without, struct secrets *secrets);
 
 void json_report(const struct reports *reports, struct secrets *secrets, struct buf *out);
 /* To a file (atomically: written beside it, then renamed) or to stdout for "-". */

@@ -86,7 +86,7 @@ static cJSON *option_value(const struct opt_set *options, const struct opt_row *
     return option_shown(options, row, secrets, false);
 }
 
-static char *option_key(const char *name)
+char *part_option_key(const char *name)
 {
     char *key = mem_text(name);
     for (char *at = key; *at; at++)
@@ -95,14 +95,14 @@ static char *option_key(const char *name)
     return key;
 }
 
-cJSON *part_options(const struct opt_set *options, struct secrets *secrets)
+cJSON *part_options(const struct opt_set *options, enum opt_origin origin, struct secrets *secrets)
 {
     cJSON *object = cJSON_CreateObject();
     for (size_t i = 0; options && i < options->count; i++) {
         const struct opt_row *row = &options->rows[i];
-        if (opt_origin(options, row) == OPT_UNSET)
+        if (opt_origin(options, row) < origin)
             continue;
-        char *key = option_key(row->name);
+        char *key = part_option_key(row->name);
         cJSON_AddItemToObject(object, key, option_value(options, row, secrets));
         free(key);
     }

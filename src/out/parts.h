@@ -9,8 +9,10 @@
 
 /* The text as a JSON string, secrets hidden, invalid UTF-8 replaced; null for NULL and "". */
 cJSON *part_text(struct secrets *secrets, const char *text);
-/* Every option that has a value by its name with '_': flags, numbers, texts, lists of texts. */
-cJSON *part_options(const struct opt_set *options, struct secrets *secrets);
+/* Every option that has a value from this origin or a higher one, by its name with '_': flags,
+ * numbers, texts, lists of texts. */
+cJSON *part_options(const struct opt_set *options, enum opt_origin origin, struct secrets *secrets);
+char *part_option_key(const char *name); /* with '_' for '-', owned */
 cJSON *part_trust(const struct trust *trust);
 /* The sentences of the verdict: "reasons" against trusting the numbers, and mere "remarks". */
 cJSON *part_verdict(const struct verdict *verdict, struct secrets *secrets);

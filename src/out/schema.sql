@@ -35,6 +35,7 @@ CREATE TABLE stage (
     warmup            INTEGER NOT NULL,    -- 1: not summarised
     asked_concurrency INTEGER,             -- requests in flight that were asked for, or allowed at most
     asked_rate        REAL,                -- arrivals a second; NULL: closed loop, all at once, or a trace
+    options           TEXT,                -- JSON object: what an experiment gave to its run, over run.options; null: taken away
     max_in_flight     INTEGER,             -- the most there were
     window_start_ns   INTEGER,             -- the first `started`
     window_end_ns     INTEGER,             -- starting stopped, or the last `end` of a run by count

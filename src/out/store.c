@@ -18,6 +18,7 @@ enum { BATCH_ROWS = 512, BATCH_BYTES = 8 << 20 };
 
 struct store {
     char *path;
+    char *stage_options;
     struct rows rows;
     bool open_batch;
     uint64_t batch_start_ns;
@@ -80,6 +81,7 @@ static void free_store(struct store *store)
     rows_fini(&store->rows);
     sqlite3_close(store->rows.db);
     free(store->path);
+    free(store->stage_options);
     free(store);
 }
 
@@ -204,8 +206,8 @@ static bool take_stage_begin(void *self, uint32_t stage, const struct plan *plan
     struct store *store = self;
     store->last_live = (struct live){0};
     store->next_interval_s = 1;
-    bool ok = !store->broken && begin(store) && rows_stage_begin(&store->rows, stage, plan) &&
-              commit(store);
+    bool ok = !store->broken && begin(store) &&
+              rows_stage_begin(&store->rows, stage, plan, store->stage_options) && commit(store);
     return ok || fail(store, err);
 }
 
@@ -244,6 +246,12 @@ struct sink store_sink(struct store *store)
         .stage_end = take_stage_end,
         .end = take_end,
     };
+}
+
+void store_stage_options(struct store *store, const char *options)
+{
+    free(store->stage_options);
+    store->stage_options = mem_text(options);
 }
 
 bool store_close(struct store *store, struct err *err)

@@ -22,6 +22,9 @@ struct store *store_open(const char *path, const struct run_facts *facts, struct
  * (disk full, I/O error) every call returns false with that first sentence and writes nothing more:
  * the caller reports it once, stops feeding this sink and goes on without it. */
 struct sink store_sink(struct store *store);
+/* What the stages that begin from now on were given beyond the run's options, JSON; NULL = nothing.
+ * Copied. */
+void store_stage_options(struct store *store, const char *options);
 /* Commits what is pending and closes; safe to call with a half-finished run (interrupts): the file
  * stays valid. Frees the store in any case. NULL is allowed. False: the file is incomplete. */
 bool store_close(struct store *store, struct err *err);

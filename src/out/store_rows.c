@@ -435,7 +435,7 @@ bool rows_run(const struct rows *rows, const struct run_facts *facts)
     bind_text(&bind, facts->api);
     bind_text(&bind, facts->dataset);
     bind_text(&bind, facts->data_source);
-    bind_tree(&bind, part_options(facts->options, rows->secrets));
+    bind_tree(&bind, part_options(facts->options, OPT_DEFAULT, rows->secrets));
     return rows_step_once(&bind);
 }
 
@@ -444,12 +444,13 @@ static const char *kind_of(const struct plan *plan)
     return plan->shape == PLAN_OPEN ? "open" : "closed";
 }
 
-bool rows_stage_begin(const struct rows *rows, uint32_t stage, const struct plan *plan)
+bool rows_stage_begin(const struct rows *rows, uint32_t stage, const struct plan *plan,
+                      const char *options)
 {
     char label[64];
     sqlite3_stmt *stmt =
-        rows_prepared(rows, "INSERT INTO stage(id,label,kind,warmup,asked_concurrency,asked_rate) "
-                            "VALUES(?,?,?,?,?,?)");
+        rows_prepared(rows, "INSERT INTO stage(id,label,kind,warmup,asked_concurrency,asked_rate,"
+                            "options) VALUES(?,?,?,?,?,?,?)");
     if (!stmt)
         return false;
     bool slots = plan->shape == PLAN_CLOSED || plan->capped;
@@ -460,6 +461,7 @@ bool rows_stage_begin(const struct rows *rows, uint32_t stage, const struct plan
     bind_integer(&bind, plan->warmup);
     bind_number(&bind, slots ? (double)plan->parallel : (double)NAN);
     bind_number(&bind, plan->rate > 0 ? plan->rate : (double)NAN);
+    bind_text(&bind, options);
     return rows_step_once(&bind);
 }
 

@@ -26,7 +26,8 @@ void rows_fini(struct rows *rows);
 bool rows_run(const struct rows *rows, const struct run_facts *facts) MUST_CHECK;
 bool rows_result(const struct rows *rows, const struct sample *sample, bool with_bodies) MUST_CHECK;
 bool rows_interval(const struct rows *rows, const struct live *live) MUST_CHECK;
-bool rows_stage_begin(const struct rows *rows, uint32_t stage, const struct plan *plan) MUST_CHECK;
+bool rows_stage_begin(const struct rows *rows, uint32_t stage, const struct plan *plan,
+                      const char *options) MUST_CHECK;
 bool rows_stage_end(const struct rows *rows, const struct report *report) MUST_CHECK;
 bool rows_summary(const struct rows *rows, uint32_t stage, const char *part,
                   const struct summary *summary) MUST_CHECK;

@@ -56,7 +56,7 @@ static bool is_shared(const struct opt_row *row)
 
 static void add_options(cJSON *config, const struct opt_set *options, struct secrets *secrets)
 {
-    cJSON *all = part_options(options, secrets);
+    cJSON *all = part_options(options, OPT_DEFAULT, secrets);
     for (size_t i = 0; options && i < options->count; i++) {
         const struct opt_row *row = &options->rows[i];
         if (!is_shared(row))

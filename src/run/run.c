@@ -255,9 +255,9 @@ bool run_execute(struct run_config *config, struct reports *reports, struct err 
         run->place = *config->place;
     *reports = (struct reports){0};
     bool ok = run_open(run, err) && run_stages(run, reports, err);
-    if (ok && config->place)
+    if (ok && config->place && reports->end != RUN_END_HOOK_TIMEOUT)
         leave_place(run);
-    else if (ok)
+    if (ok && !config->place)
         collector_end(&run->collector, reports);
     reports->stuck = !run_close(run);
     return ok;

@@ -8,6 +8,7 @@ const struct script_word *script_word_at(size_t i)
         &script_words_script,
         &script_words_answer,
         &script_words_modules,
+        &script_words_bench,
     };
     for (size_t table = 0; table < sizeof tables / sizeof *tables; table++) {
         if (i < tables[table]->count)
@@ -31,6 +32,7 @@ const struct word_group *word_group_at(size_t i)
         {WORD_METRIC, "metric", "fields of one of its own metrics"},
         {WORD_SAMPLE, "sample", "fields of the sample that such a metric is computed of"},
         {WORD_MODULE, "module", "functions of the modules"},
+        {WORD_BENCH, "bench", "functions of the module bench, in an experiment"},
     };
     _Static_assert(sizeof groups / sizeof *groups == WORD_KINDS, "each kind has its group");
     return i < WORD_KINDS ? &groups[i] : NULL;

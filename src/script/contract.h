@@ -20,6 +20,7 @@ enum word_kind {
     WORD_METRIC,  /* fields of one of the script's own metrics */
     WORD_SAMPLE,  /* fields of the sample that its `of` gets; built-in metrics beside them */
     WORD_MODULE,  /* functions of the bundled modules, "module.name"; without a dot global ones */
+    WORD_BENCH,   /* functions of the module that experiments have */
     WORD_KINDS
 };
 

@@ -8,4 +8,5 @@ struct script_words {
     size_t count;
 };
 
-extern const struct script_words script_words_script, script_words_answer, script_words_modules;
+extern const struct script_words script_words_script, script_words_answer, script_words_modules,
+    script_words_bench;

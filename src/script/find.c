@@ -20,6 +20,7 @@ static const struct {
     {"apis", "custom dashscope openai qianfan tgi trtllm zhipu"},
     {"datasets", "auto chat_jsonl line_by_line longalpaca openqa qianfan qianfan_json "
                  "qianfan_jsonl qianfan_txt sharegpt testset"},
+    {"experiments", "ab capacity soak sweep"},
 };
 
 const char *script_builtin_names(const char *kind)
@@ -84,6 +85,11 @@ static bool take_builtin(struct source *source, const char *name, const char *pa
     buf_init(&source->text, SCRIPT_LIMIT);
     buf_add(&source->text, file->data, file->len);
     return true;
+}
+
+bool source_builtin(struct source *source, const char *path, struct err *err)
+{
+    return take_builtin(source, path, path) || err_set(err, "%s is missing in this program", path);
 }
 
 /* ---- names ---- */

@@ -17,13 +17,15 @@ struct source {
 };
 
 void source_fini(struct source *source);
-/* kind: "apis" or "datasets"; `option` is named in messages. */
+/* kind: "apis", "datasets" or "experiments"; `option` is named in messages. */
 bool source_find(struct source *source, const char *kind, const char *option, const char *name,
                  struct err *err) MUST_CHECK;
 /* Whether that name leads to a file, be it there or not, and not into the binary. */
 bool source_on_disk(const char *kind, const char *name);
 /* Whether it is a script of this program, wherever it was found. */
 bool source_is_shipped(const struct source *source);
+/* A file of lua/ that is in the binary, as it is there. */
+bool source_builtin(struct source *source, const char *path, struct err *err) MUST_CHECK;
 bool source_read(struct source *source, const char *path, struct err *err) MUST_CHECK;
 /* A module for require: "a.b" is a/b.lua in one of the folders, else in the binary. False with an
  * empty err->text: there is none. */

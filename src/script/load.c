@@ -14,7 +14,7 @@ static bool is_compiled(struct span text)
     return text.len > 0 && text.data[0] == LUA_SIGNATURE[0];
 }
 
-static void push_chunk(lua_State *lua, const struct source *source)
+void source_push(lua_State *lua, const struct source *source)
 {
     struct span text = buf_span(&source->text);
     if (is_compiled(text))
@@ -108,8 +108,8 @@ static void check_api_meant(lua_State *lua, const struct load_job *job)
 /* -- table: the chunk's result, every field checked */
 static void push_table(lua_State *lua, struct script *script, struct load_job *job)
 {
-    push_chunk(lua, job->source); // -- chunk
-    lua_call(lua, 0, 1);          // -- table
+    source_push(lua, job->source); // -- chunk
+    lua_call(lua, 0, 1);           // -- table
     if (!lua_istable(lua, -1))
         throw_error(lua, "%s: a script must return its table of hooks, not %s", job->source->where,
                     value_kind(lua, -1));

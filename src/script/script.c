@@ -27,7 +27,7 @@ static void take_prompt_options(struct script *script)
     script->raw_prompts = known && !opts_flag(opts, "apply-chat-template");
 }
 
-static struct script *script_new(const struct script_config *config)
+struct script *script_new(const struct script_config *config)
 {
     struct script *script = MEM_NEW(struct script);
     script->role = config->role;

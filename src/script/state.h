@@ -45,7 +45,11 @@ enum slot {
     SLOT_SAMPLE,      /* what stands for the sample that they are computed of */
     SLOT_SAMPLE_META, /* its metatable */
     SLOT_EVENTS,      /* its events, once they were asked for */
+    SLOT_EXPERIMENT,  /* its chunk */
 };
+
+struct source;
+struct experiment_host;
 
 typedef void script_job_fn(lua_State *lua, struct script *script, void *arg);
 
@@ -112,6 +116,7 @@ struct script {
     uint64_t seed;
     struct rng random;                      /* of the random module */
     const struct script_services *services; /* borrowed; NULL = none */
+    const struct experiment_host *host;     /* of an experiment; borrowed, NULL = it is none */
     bool may_block;                         /* setup or refresh is running */
     uint64_t refresh_every_ns;              /* 0 = never */
     uint64_t refresh_due_ns;
@@ -335,6 +340,10 @@ void modules_open(lua_State *lua, struct script *script);
 void opts_push(lua_State *lua, struct script *script); // -- opts
 /* The value of a row that has one, as Lua sees it. */
 void opt_push(lua_State *lua, const struct opt_set *set, const struct opt_row *row); // -- value
+/* A script without a state yet; by script_close. */
+struct script *script_new(const struct script_config *config);
+/* Pushes the compiled chunk, or throws what is wrong with the text. -- chunk */
+void source_push(lua_State *lua, const struct source *source);
 /* Loads, checks and describes the scripts. */
 bool load_scripts(struct script *script, const struct script_config *config,
                   struct err *err) MUST_CHECK;

@@ -80,6 +80,8 @@ class Pages(Case):
 
     def test_options_exist(self):
         top = self.llmbench("--help", expect=0).out
+        for name in os.listdir(os.path.join(SOURCE, "lua/experiments")):
+            top += self.llmbench("experiment", name[:-len(".lua")], "--help", expect=0).out
         known = set(re.findall(r"(?<![\w-])--?[a-z][a-z0-9-]*", top + self.llmbench("--help=options-md", expect=0).out))
         known |= {"--" + name for name in re.findall(r'\{ name = "([a-z-]+)"', read("docs/scripting.md"))}
         for page in PAGES:

@@ -232,6 +232,7 @@ static const char *generic(const char *parent, const char *key)
         const char *parent, *key;
     } names[] = {
         {"options.", "<name>"},
+        {"stages[].options.", "<name>"},
         {"counts.by_outcome.", "<outcome>"},
         {"tokens.sources.", "<source>"},
         {"metrics.", "<name>"},
@@ -297,8 +298,10 @@ static void documented_keys(struct list *keys)
 /* A run of two stages: what a stage says of itself, and beside it the keys of a run of one. */
 static void collect_stages(const struct world *world, struct list *keys)
 {
-    static const char *const own[] = {"stage", "label", "end"};
+    static const char *const own[] = {"stage", "label", "end", "options"};
+    char given[] = "{\"parallel\":[4],\"rate\":null}"; /* by an experiment */
     struct report twice[] = {world->report, world->report};
+    twice[1].options = given;
     struct reports reports = {.items = twice, .count = 2, .planned = 2, .end = world->report.end};
     struct buf out;
     buf_init(&out, 1 << 20);

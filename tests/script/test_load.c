@@ -298,8 +298,8 @@ static void names_are_looked_up_in_order(void **state)
 static void builtin_names_are_the_files(void **state)
 {
     (void)state;
-    static const char *const kinds[] = {"apis", "datasets"};
-    for (size_t k = 0; k < 2; k++) {
+    static const char *const kinds[] = {"apis", "datasets", "experiments"};
+    for (size_t k = 0; k < 3; k++) {
         char joined[512] = "";
         for (size_t i = 0; i < embedded_lua_file_count; i++) {
             const char *path = embedded_lua_files[i].path, *slash = strchr(path, '/');
