@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing of the Debian packages that llmbench needs. Usage: scripts/deps.sh build|test
+# Installs what is missing of the Debian packages that llmbench needs. Usage: scripts/deps.sh build|test|bench
 # As root (or with password-less sudo) it installs; otherwise it says what to install and ends with 1. Needs no network when nothing is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -9,6 +9,8 @@ strip() { sed 's/#.*//' <<<"$1" | tr -s ' \n' ' '; }
 
 wanted=$(strip "$BUILD_PACKAGES")
 [ "${1:-build}" = test ] && wanted="$wanted $(strip "$TEST_PACKAGES")"
+
+[ "${1:-build}" = bench ] && wanted="$wanted $(strip "$BENCH_PACKAGES")"
 
 if ! command -v dpkg-query >/dev/null; then
     echo "deps.sh: this is no Debian system; install the equivalents of:$wanted" >&2

@@ -25,3 +25,11 @@ TEST_PACKAGES="
     python3                  # 3.11, standard library only: drives the end-to-end tests
     openssl                  # a throw-away certificate for the https tests
 "
+
+BENCH_PACKAGES="
+    python3                  # 3.11: drives the measurements
+    python3-aiohttp          # 3.8: a client in the usual manner of Python benchmarks
+    wrk                      # 4.1: plain requests
+    binutils                 # 2.40: strip, for the size of the binary
+    util-linux               # 2.38: taskset
+"
