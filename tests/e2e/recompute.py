@@ -159,14 +159,21 @@ def in_flight(exchanges, start, end):
     return area, most
 
 
-def reached(exchanges, asked):
-    """When so many were in flight for the first time."""
+def reached(exchanges, asked, said):
+    """When so many were in flight for the first time: the moment `said`, if it can be that. A worker counts an answer out when it
+    hears of its end, and the row has the kernel's time of that, so the rows alone may show the number a little later or not quite."""
+    begun = sorted(x["started_ns"] for x in exchanges)
+    if said is None:
+        ended = sorted(x["end_ns"] for x in exchanges)
+        assert all(sum(s <= at for s in begun) - sum(e <= at for e in ended) < asked for at in begun), "so many were in flight"
+        return None
+    assert said in begun, "the steady part begins with a start"
     now = 0
-    for time, step in sorted([(x["started_ns"], 1) for x in exchanges] + [(x["end_ns"], -1) for x in exchanges]):
+    for time, step in sorted([(start, 1) for start in begun] + [(x["end_ns"], -1) for x in exchanges]):
         now += step
-        if now == asked:
-            return time
-    return None
+        assert now < asked or time >= said, f"so many were in flight {said - time} ns before"
+    assert sum(start <= said for start in begun) >= asked, "so many had not been started"
+    return said
 
 
 def known(exchanges, has):
@@ -229,7 +236,7 @@ class Recomputed:
         gaps = [touched for x in self.exchanges if x.ok and x.streamed for _, touched, _ in x.gaps()]
         self.gaps, self.coalesced_gaps = len(gaps), sum(gaps)
         self.whole["coalesced_share"] = {"value": sum(gaps) / len(gaps) if gaps else None}
-        self.steady_start = reached(self.exchanges, stage["asked_concurrency"])
+        self.steady_start = reached(self.exchanges, stage["asked_concurrency"], stage["steady_start_ns"])
         self.steady = None
         if self.steady_start:
             began = [x for x in self.exchanges if x["started_ns"] >= self.steady_start]

@@ -79,7 +79,7 @@ class Rows(Case):
     def every_lie_is_found(self, report, found):
         """The judge judged: whichever number of the report is changed, it says so."""
         places = [(part, name, key) for part in (report["metrics"], report["steady"]["metrics"])
-                  for name, values in part.items() for key, value in values.items() if isinstance(value, (int, float)) and value]
+                  for name, values in part.items() for key, value in values.items() if isinstance(value, (int, float)) and value and name != "receive_delay"]
         places += [(report[block], None, key) for block in ("counts", "tokens", "window") for key, value in report[block].items()
                    if isinstance(value, (int, float)) and value]
         missed = []
@@ -96,7 +96,7 @@ class Rows(Case):
         root = self.mock("--ttft", "10ms", "--itl", "2ms", "--tokens", 8)
         self.run_against(root, "--stream", "--parallel", 4, "-n", 40)
         rough = {row[0] for row in self.database().execute("SELECT DISTINCT metric FROM summary WHERE exact=0")}
-        self.assertEqual(rough, {"itl"}, "nothing else comes from a histogram")
+        self.assertEqual(rough, {"itl", "receive_delay"}, "nothing else comes from a histogram")
 
     def test_two_workers(self):
         root = self.mock("--ttft", "10ms", "--itl", "2ms", "--tokens", 8)
