@@ -1,4 +1,5 @@
 """Each script of examples/ is run by the command that stands at its top, and judged by what the server saw."""
+import csv
 import glob
 import hashlib
 import hmac
@@ -183,6 +184,24 @@ class Examples(Example):
         self.run_example("10-own-framing.lua", url)
         self.assertEqual({(line, body) for _, line, _, body in self.seen}, {("POST /generate HTTP/1.1", b'{"text":"hello"}')})
         self.assertEqual(set(self.rows("outcome, text, completion_tokens")), {("ok", "a\n\n" + long, 2)})
+
+    def test_11_experiment(self):
+        # four at a time: what goes beyond waits in line
+        root = self.mock("--tokens", 10, "--ttft", "5ms", "--itl", "5ms", "--jitter", 0, "--slots", 4)
+        result = self.run_example("11-experiment.lua", root, "--prompt", "hello")
+        saw = stats(root)
+        with open(self.path("levels.csv"), encoding="utf-8", newline="") as text:
+            rows = list(csv.DictReader(text))
+        levels = [int(row["parallel"]) for row in rows]
+        self.assertEqual(levels, [2 ** i for i in range(len(levels))])
+        self.assertIn(8, levels)  # twice the slots brings nothing: it ends there, or soon after on a busy machine
+        self.assertLess(len(levels), 9)
+        self.assertEqual(saw["completed"], sum(40 + 4 * level for level in levels))
+        tokens = [float(row["tokens"]) for row in rows]
+        self.assertLess(tokens[-1], 1.1 * max(tokens[:-1]))
+        self.assertGreater(tokens[2], 2 * tokens[0])
+        for row in rows:
+            self.assertIn("%.1f" % float(row["tokens"]), result.out)
 
 
 if __name__ == "__main__":
