@@ -128,6 +128,17 @@ const struct opt_row run_rows[] = {
      .metavar = "SIZE",
      .group = TARGET,
      .help = "a longer answer is given up and counted as too_large"},
+    {.name = "max-memory",
+     .type = &opt_size,
+     FIELD(max_memory, uint64_t),
+     .fallback = "4GiB",
+     .min = 16 << 20,
+     .max = (double)(1ULL << 46),
+     .metavar = "SIZE",
+     .group = TARGET,
+     .help = "what requests and answers on their way may hold together (libraries' buffers not "
+             "counted); past it the run starts no "
+             "more, cancels what is in flight and reports"},
     {.name = "hook-timeout",
      .type = &opt_duration,
      FIELD(hook_timeout_ns, uint64_t),

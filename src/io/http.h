@@ -53,12 +53,17 @@ struct http_config {
     const char *resolve;    /* "host:port:addr" as CURLOPT_RESOLVE wants it, from http_probe;
                                NULL = none */
     const char *user_agent;
+    /* An answer's buffers have grown by so much. From inside a libcurl callback: may neither start
+     * nor cancel. False: no body is read any more; http_cancel_all is to follow. (libcurl does not
+     * come back as long as servers send faster than it reads.) NULL = nobody asks. */
+    bool (*on_grown)(void *arg, size_t bytes);
 };
 
 typedef void
 http_end_fn(void *arg,
             struct exchange *exchange); /* finish is set; the exchange is the caller's again */
 
+/* `arg` is what on_end and on_grown get. */
 struct http *http_new(struct loop *loop, const struct http_config *config, http_end_fn *on_end,
                       void *arg, struct err *err);
 void http_free(struct http *http); /* nothing may be in flight */

@@ -144,6 +144,14 @@ static bool http_answer_stamp(struct transfer *transfer)
     return fresh;
 }
 
+static void http_answer_grown(struct transfer *transfer, size_t before)
+{
+    struct http *http = transfer->http;
+    size_t now = exchange_answer_bytes(transfer->exchange);
+    if (now > before && http->config.on_grown)
+        http->full = !http->config.on_grown(http->arg, now - before);
+}
+
 /* One complete line. Lines after the headers are trailers and of no interest. */
 size_t http_on_header(char *data, size_t size, size_t count, void *arg)
 {
@@ -163,8 +171,10 @@ size_t http_on_header(char *data, size_t size, size_t count, void *arg)
     }
     if (transfer->provisional)
         return line.len;
+    size_t before = exchange_answer_bytes(exchange);
     if (!buf_add_span(&exchange->headers, line))
         return http_answer_refuse(transfer, "headers are", exchange->headers.limit);
+    http_answer_grown(transfer, before);
     http_answer_header(transfer, line);
     return line.len;
 }
@@ -214,12 +224,16 @@ size_t http_on_body(char *data, size_t size, size_t count, void *arg)
     struct exchange *exchange = transfer->exchange;
     struct stamp_read *read = &transfer->read;
     size_t len = size * count;
+    if (http->full)
+        return CURL_WRITEFUNC_PAUSE;
     if (http_answer_stamp(transfer)) {
         uint64_t reads = atomic_load_explicit(&http->reads, memory_order_relaxed);
         atomic_store_explicit(&http->reads, reads + 1, memory_order_relaxed);
     }
+    size_t before = exchange_answer_bytes(exchange);
     if (!exchange_read(exchange, data, len, read->own_ns, read->kernel_ns))
         return http_answer_refuse(transfer, "body is", exchange->body.limit);
+    http_answer_grown(transfer, before);
     http_answer_watch(transfer);
     return len;
 }

@@ -106,6 +106,7 @@ struct http {
 
     char *origin; /* the last URL's "scheme://host:port" */
     bool direct;  /* it needs no proxy */
+    bool full;    /* on_grown wants no more */
 };
 
 /* http.c */

@@ -30,8 +30,7 @@ void exchange_free(struct exchange *exchange)
 
 size_t exchange_bytes(const struct exchange *exchange)
 {
-    return sizeof *exchange + request_bytes(exchange->request) + exchange->headers.cap +
-           exchange->body.cap + exchange->mark_cap * sizeof *exchange->marks;
+    return sizeof *exchange + request_bytes(exchange->request) + exchange_answer_bytes(exchange);
 }
 
 static struct mark *mark_next(struct exchange *exchange)

@@ -58,7 +58,13 @@ struct exchange {
 
 struct exchange *exchange_new(struct request *request, size_t body_limit); /* takes the request */
 void exchange_free(struct exchange *exchange);
-size_t exchange_bytes(const struct exchange *exchange);
+size_t exchange_bytes(const struct exchange *exchange); /* its memory, the request's too */
+/* Its part that grows while the answer comes in. */
+static inline size_t exchange_answer_bytes(const struct exchange *exchange)
+{
+    return exchange->headers.cap + exchange->body.cap +
+           exchange->mark_cap * sizeof *exchange->marks;
+}
 /* Appends body bytes with the mark of the read that brought them; bytes with the stamps of the last
  * mark belong to the same read and extend it. False past the body's ceiling (nothing is added). */
 bool exchange_read(struct exchange *exchange, const char *data, size_t len, uint64_t own_ns,

@@ -63,6 +63,23 @@ void line_cancel(struct line *line)
     line_wake_all(line);
 }
 
+static uint64_t line_bytes(struct line *line)
+{
+    return atomic_load(&line->in_flight_bytes) + queue_bytes(line->ready) +
+           queue_bytes(line->finished) + queue_bytes(line->samples);
+}
+
+bool line_weigh(struct line *line)
+{
+    if (atomic_load(&line->cancelled))
+        return false;
+    if (line_bytes(line) <= line->max_bytes)
+        return true;
+    line_stop(line, RUN_END_MEMORY, clock_now_ns());
+    line_cancel(line);
+    return false;
+}
+
 bool line_stopped(struct line *line)
 {
     return atomic_load(&line->stop_ns) != 0;

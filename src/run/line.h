@@ -30,6 +30,7 @@ struct line {
     struct queue *finished;          /* struct exchange, ended by a worker */
     struct queue *samples;           /* struct sample, made by a scorer */
     size_t ready_limit;              /* bytes that `ready` takes */
+    uint64_t max_bytes;              /* of the queues and what is in flight together */
     struct line_listener main;       /* hears when the composer has left */
     struct line_listener *listeners; /* set before any thread starts */
     size_t listener_count;
@@ -42,6 +43,7 @@ struct line {
     _Atomic uint32_t in_flight, max_in_flight; /* workers */
     _Atomic uint64_t started, ended;           /* workers */
     _Atomic uint64_t first_start_ns, last_start_ns, steady_start_ns;
+    _Atomic uint64_t in_flight_bytes; /* workers: requests and answers in flight */
     _Atomic uint64_t not_started;     /* due before the stop, never started: workers, as they end */
     _Atomic uint64_t given;           /* composer: requests on the line so far */
     _Atomic uint64_t begun;           /* workers: of them, taken to be started */
@@ -65,6 +67,9 @@ uint64_t line_deadline_ns(struct line *line);
 void line_stop(struct line *line, enum run_end end, uint64_t at_ns);
 /* A hook did not return in time: the stage stops starting, and says why. Thread-safe. */
 void line_overdue(struct line *line, const char *sentence);
+/* Stops and cancels if what is on the line has passed its ceiling; false once all is cancelled.
+ * Thread-safe. */
+bool line_weigh(struct line *line);
 /* Stops, and in-flight exchanges are cancelled. Thread-safe. */
 void line_cancel(struct line *line);
 bool line_stopped(struct line *line);

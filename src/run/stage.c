@@ -14,9 +14,12 @@ enum {
     FINISHED_ITEMS = 4096, /* or four a slot, whichever is more */
     SAMPLES_ITEMS = 4096,
 };
+/* Where each queue is full. A station waits then, or starts are held back; long before the ceiling
+ * of all, past which the run ends. */
 static const size_t READY_BYTES = (size_t)256 << 20;
 static const size_t FINISHED_BYTES = (size_t)256 << 20;
 static const size_t SAMPLES_BYTES = (size_t)64 << 20;
+enum { QUEUE_SHARE = 8 }; /* none of them more than an eighth of the ceiling */
 
 /* ---- setting up ---- */
 
@@ -47,19 +50,27 @@ static uint64_t all_reads(void *arg)
     return reads;
 }
 
+static size_t within_share(size_t bytes, uint64_t ceiling)
+{
+    uint64_t share = ceiling / QUEUE_SHARE;
+    return share < bytes ? (size_t)share : bytes;
+}
+
 static void open_line(struct stage *stage)
 {
+    uint64_t ceiling = stage->config->spec->max_memory;
     const struct plan *plan = stage->plan;
     struct line *line = &stage->line;
     size_t finished = (size_t)plan->parallel * 4;
     line->plan = plan;
     line->log = stage->config->log;
     line->watch = stage->watch;
-    line->ready_limit = READY_BYTES;
-    line->ready = queue_new(plan_ahead(plan), READY_BYTES);
-    line->finished =
-        queue_new(finished > FINISHED_ITEMS ? finished : FINISHED_ITEMS, FINISHED_BYTES);
-    line->samples = queue_new(SAMPLES_ITEMS, SAMPLES_BYTES);
+    line->max_bytes = ceiling;
+    line->ready_limit = within_share(READY_BYTES, ceiling);
+    line->ready = queue_new(plan_ahead(plan), line->ready_limit);
+    line->finished = queue_new(finished > FINISHED_ITEMS ? finished : FINISHED_ITEMS,
+                               within_share(FINISHED_BYTES, ceiling));
+    line->samples = queue_new(SAMPLES_ITEMS, within_share(SAMPLES_BYTES, ceiling));
     stage->composer->line = line;
     stage->composer->stage = stage->number;
 }

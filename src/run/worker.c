@@ -12,8 +12,9 @@ enum {
     STARTS_A_TURN = 64,  /* then the loop gets a turn, so that a burst does not delay reads */
 };
 static const uint64_t PAUSE_LEAST_NS = 10 * NS_PER_MS, PAUSE_MOST_NS = NS_PER_S;
-static const uint64_t HOLD_RETRY_NS = NS_PER_MS;      /* how soon a held start looks again */
-static const size_t MEMORY_CEILING = (size_t)2 << 30; /* bytes waiting to be scored */
+static const uint64_t HOLD_RETRY_NS = NS_PER_MS; /* how soon a held start looks again */
+static const size_t WEIGH_BYTES = (size_t)1
+                                  << 20; /* that may come before the ceiling is looked at */
 
 struct worker {
     struct line *line;
@@ -30,6 +31,7 @@ struct worker {
     struct waiting waiting; /* closed loop: taken from the queue, not due yet; each holds a slot */
     struct request *next;   /* open loop: taken from the queue, not started yet */
     unsigned connects_failed; /* in a row */
+    size_t unweighed;         /* bytes added to what is in flight since the ceiling was looked at */
     bool begun, holding, cancelling, counted;
     bool starving; /* the oldest free slot found no request ready */
 
@@ -61,15 +63,28 @@ static uint64_t slot_take(struct worker *worker)
     return since;
 }
 
+/* ---- the weight of what is in flight ---- */
+
+static bool worker_grown(void *arg, size_t bytes)
+{
+    struct worker *worker = arg;
+    atomic_fetch_add(&worker->line->in_flight_bytes, bytes);
+    worker->unweighed += bytes;
+    if (worker->unweighed < WEIGH_BYTES)
+        return true;
+    worker->unweighed = 0;
+    return line_weigh(worker->line);
+}
+
 /* ---- ending an exchange ---- */
 
 static void worker_hand_on(struct worker *worker, struct exchange *exchange)
 {
     struct line *line = worker->line;
-    if (!queue_push(line->finished, exchange, exchange_bytes(exchange)))
+    size_t bytes = exchange_bytes(exchange);
+    if (!queue_push(line->finished, exchange, bytes))
         exchange_free(exchange); /* only when the line has been given up */
-    if (queue_bytes(line->finished) > MEMORY_CEILING)
-        line_stop(line, RUN_END_MEMORY, clock_now_ns());
+    atomic_fetch_sub(&line->in_flight_bytes, bytes);
 }
 
 static void worker_broken(struct worker *worker, struct exchange *exchange, enum outcome fault,
@@ -122,6 +137,7 @@ static void worker_start(struct worker *worker, struct request *request, uint64_
 {
     struct exchange *exchange = exchange_new(request, worker->body_limit);
     struct err err;
+    worker_grown(worker, exchange_bytes(exchange));
     atomic_fetch_add(&worker->line->begun, 1);
     exchange->worker = worker->number;
     exchange->due_ns = due_ns;
@@ -393,6 +409,7 @@ struct worker *worker_new(struct line *line, uint32_t number, const struct http_
     worker->free_since = mem_zero(worker->slots, sizeof *worker->free_since);
     struct http_config config = *http;
     config.connections = (uint32_t)worker->slots;
+    config.on_grown = worker_grown;
     if (!(worker->loop = loop_new(err)) ||
         !(worker->alarm = alarm_new(worker->loop, worker_alarmed, worker, err)) ||
         !(worker->http = http_new(worker->loop, &config, worker_ended, worker, err))) {

@@ -83,12 +83,43 @@ static void test_in_flight(void **state)
     queue_free(line.ready);
 }
 
+static void test_weigh(void **state)
+{
+    (void)state;
+    struct plan plan;
+    struct line_listener listener;
+    struct line line;
+    int wakes = 0;
+    line_make(&line, &plan, &listener, &wakes);
+    line.finished = queue_new(0, 0);
+    line.samples = queue_new(0, 0);
+    line.max_bytes = 1000;
+    assert_true(queue_push(line.ready, &plan, 100));
+    assert_true(queue_push(line.finished, &plan, 200));
+    assert_true(queue_push(line.samples, &plan, 300));
+    atomic_store(&line.in_flight_bytes, 400);
+    assert_true(line_weigh(&line));
+    assert_false(line_stopped(&line));
+    atomic_store(&line.in_flight_bytes, 401);
+    assert_false(line_weigh(&line));
+    CHECK_INT("end", atomic_load(&line.end), RUN_END_MEMORY);
+    assert_true(atomic_load(&line.cancelled));
+    int woken = wakes;
+    atomic_store(&line.in_flight_bytes, 0);
+    assert_false(line_weigh(&line));
+    CHECK_INT("said once", wakes, woken);
+    queue_free(line.ready);
+    queue_free(line.finished);
+    queue_free(line.samples);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_first_stop_counts),
         cmocka_unit_test(test_release_once),
         cmocka_unit_test(test_in_flight),
+        cmocka_unit_test(test_weigh),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
