@@ -255,7 +255,7 @@ bool run_execute(struct run_config *config, struct reports *reports, struct err 
         run->place = *config->place;
     *reports = (struct reports){0};
     bool ok = run_open(run, err) && run_stages(run, reports, err);
-    if (ok && config->place && reports->end != RUN_END_HOOK_TIMEOUT)
+    if (ok && config->place && !script_given_up(run->composer.script))
         leave_place(run);
     if (ok && !config->place)
         collector_end(&run->collector, reports);

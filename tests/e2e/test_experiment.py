@@ -197,6 +197,18 @@ class Errors(ExperimentCase):
         self.assertRegex(result.out, r"false\t.*cannot reach .*\n3\n$")
         self.assertEqual(len(self.report()["stages"]), 1)
 
+    def test_a_run_whose_hook_does_not_return_is_not_the_last(self):
+        url = self.mock("--ttft", "1ms", "--itl", "0", "--tokens", "2")
+        self.write("slow.lua", 'local api = require "apis.openai"\n'
+                               'function api.read_event() while true do end end\nreturn api')
+        result = self.experiment("""
+            print(bench.run{number = 3, quiet = true, script = "./slow.lua", hook_timeout = 0.2}["end"])
+            print(bench.run{number = 3, quiet = true}.ok)
+        """, url, expect=1)
+        self.assertEqual(result.out, "hook_timeout\n3\n")
+        self.assertNotIn("cannot write", result.err)
+        self.assertEqual([row[0] for row in self.database().execute("SELECT ok FROM stage ORDER BY id")], [0, 3])
+
     def test_nothing_succeeded(self):
         def serve(connection, _):
             while read_request(connection):
