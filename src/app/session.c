@@ -203,10 +203,14 @@ void session_abandon(struct session *session)
 void session_stuck(struct session *session, const char *sentence)
 {
     struct err err;
-    int code = signals_pending() ? EXIT_INTERRUPTED : EXIT_CANNOT_START;
-    if (session->store)
+    bool begun = session->store != NULL;
+    int code = signals_pending() ? EXIT_INTERRUPTED
+               : begun           ? EXIT_NOTHING_SUCCEEDED
+                                 : EXIT_CANNOT_START;
+    if (begun)
         store_close(session->store, NULL);
-    err_set(&err, "%s", sentence);
+    err_set(&err, "%s%s", sentence,
+            begun ? "; no report, the database holds what was written" : "");
     _exit(session_fail(session, code, &err));
 }
 

@@ -45,6 +45,7 @@ void run_facts_fini(struct run_facts *facts)
 
 void report_fini(struct report *report)
 {
+    said_fini(&report->said);
     free(report->stop_reason);
     free(report->options);
     free(report->own_error);

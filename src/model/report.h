@@ -9,6 +9,7 @@
 #include "base/list.h"
 #include "base/opt.h"
 #include "model/plan.h"
+#include "model/said.h"
 #include "model/stats.h"
 
 /* Known before the first request; written to the database at once. */
@@ -103,6 +104,7 @@ struct report {
     struct trust trust;
     struct verdict verdict;
     char *options;            /* what an experiment gave to its run, JSON, owned, or NULL */
+    struct said said;         /* by scripts */
     char *stop_reason;        /* why the run stopped early, owned, or NULL */
     char *own_error;          /* the first failure of an own metric's function, owned, or NULL */
     struct list first_errors; /* one example sentence per failed outcome: "http_4xx: HTTP 401: …" */

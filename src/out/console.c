@@ -424,6 +424,7 @@ void console_report_hiding(FILE *out, const struct report *report, struct secret
     steady_block(&page);
     errors_table(&page);
     console_trust(&page);
+    console_said(&page);
     fflush(out);
 }
 

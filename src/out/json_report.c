@@ -234,6 +234,7 @@ static void add_stage(cJSON *object, const struct report *report, struct secrets
     cJSON_AddItemToObject(object, "errors", errors_json(report, secrets));
     cJSON_AddItemToObject(object, "trust", part_trust(&report->trust));
     cJSON_AddItemToObject(object, "verdict", verdict_json(&report->verdict, secrets));
+    cJSON_AddItemToObject(object, "script", part_said(&report->said, secrets));
 }
 
 static cJSON *stage_json(const struct report *report, struct secrets *secrets)

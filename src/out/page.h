@@ -37,4 +37,5 @@ void page_legend(const struct page *page, bool marked); /* what the mark means *
 
 void console_own(const struct page *page); /* the script's own metrics */
 void console_trust(const struct page *page);
+void console_said(const struct page *page);
 void console_verdict(const struct page *page); /* the last part of it */

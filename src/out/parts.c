@@ -133,6 +133,31 @@ cJSON *part_verdict(const struct verdict *verdict, struct secrets *secrets)
     return object;
 }
 
+static cJSON *shared_json(const struct said *said, struct secrets *secrets)
+{
+    cJSON *shared = cJSON_CreateObject();
+    for (size_t i = 0; i < said->counter_count; i++) {
+        const struct counter *counter = &said->counters[i];
+        char *name = secrets ? secrets_hidden(secrets, counter->name) : mem_text(counter->name);
+        cJSON_AddNumberToObject(shared, name, counter->value);
+        free(name);
+    }
+    return shared;
+}
+
+cJSON *part_said(const struct said *said, struct secrets *secrets)
+{
+    if (!said->counter_count && !said->lines.count && !said->error)
+        return cJSON_CreateNull();
+    cJSON *object = cJSON_CreateObject();
+    cJSON_AddItemToObject(object, "shared", shared_json(said, secrets));
+    cJSON *lines = cJSON_AddArrayToObject(object, "lines");
+    for (size_t i = 0; i < said->lines.count; i++)
+        cJSON_AddItemToArray(lines, text_of_span(secrets, span_text(said->lines.items[i])));
+    cJSON_AddItemToObject(object, "error", part_text(secrets, said->error));
+    return object;
+}
+
 const char *part_example(const struct list *examples, const char *outcome)
 {
     size_t len = strlen(outcome);

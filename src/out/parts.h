@@ -16,5 +16,8 @@ char *part_option_key(const char *name); /* with '_' for '-', owned */
 cJSON *part_trust(const struct trust *trust);
 /* The sentences of the verdict: "reasons" against trusting the numbers, and mere "remarks". */
 cJSON *part_verdict(const struct verdict *verdict, struct secrets *secrets);
+/* What scripts told of a stage: "shared" counters, "lines" and "error" of done; null when that is
+ * nothing. */
+cJSON *part_said(const struct said *said, struct secrets *secrets);
 /* The example sentence of an outcome without its "OUTCOME: " in front; NULL = none. */
 const char *part_example(const struct list *examples, const char *outcome);

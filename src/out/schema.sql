@@ -51,7 +51,8 @@ CREATE TABLE stage (
     end_reason        TEXT,                -- number, data, duration, interrupted, ...
     sound             INTEGER,             -- verdict: 1 sound, 0 not
     verdict           TEXT,                -- JSON object: lists of sentences, reasons and remarks
-    trust             TEXT                 -- JSON object: what the run measured about itself (docs/json.md)
+    trust             TEXT,                -- JSON object: what the run measured about itself (docs/json.md)
+    script            TEXT                 -- JSON object: shared counters, lines and error of done; NULL: none
 );
 
 -- One row an exchange, in the order in which they were scored.

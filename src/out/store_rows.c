@@ -407,6 +407,17 @@ bool rows_step_once(struct bind *bind)
     return ok;
 }
 
+static void bind_said(struct bind *bind, const struct said *said, struct secrets *secrets)
+{
+    cJSON *tree = part_said(said, secrets);
+    if (!cJSON_IsNull(tree)) {
+        bind_tree(bind, tree);
+        return;
+    }
+    cJSON_Delete(tree);
+    bind_text(bind, NULL);
+}
+
 static void bind_iso_time(struct bind *bind, uint64_t wall_ns)
 {
     char text[64];
@@ -472,7 +483,7 @@ bool rows_stage_end(const struct rows *rows, const struct report *report)
     sqlite3_stmt *stmt = rows_prepared(
         rows, "UPDATE stage SET max_in_flight=?,window_start_ns=?,window_end_ns=?,"
               "drain_end_ns=?,last_start_ns=?,steady_start_ns=?,window_s=?,due=?,ok=?,"
-              "failed=?,cancelled=?,not_started=?,end_reason=?,sound=?,verdict=?,trust=? "
+              "failed=?,cancelled=?,not_started=?,end_reason=?,sound=?,verdict=?,trust=?,script=? "
               "WHERE id=?");
     if (!stmt)
         return false;
@@ -493,6 +504,7 @@ bool rows_stage_end(const struct rows *rows, const struct report *report)
     bind_integer(&bind, report->verdict.sound);
     bind_tree(&bind, part_verdict(&report->verdict, rows->secrets));
     bind_tree(&bind, part_trust(&report->trust));
+    bind_said(&bind, &report->said, rows->secrets);
     bind_integer(&bind, report->stage);
     return rows_step_once(&bind);
 }

@@ -212,6 +212,7 @@ static void tick(void *arg)
     if (collector->line) {
         live_refresh(collector);
         give_tick(collector);
+        hooks_tick(collector->hooks, collector->line, &collector->live, now);
     } else if (now >= collector->rest_until_ns) {
         loop_stop(collector->loop);
         return;
@@ -246,9 +247,10 @@ static void interrupted(void *arg, int signo)
 
 /* ---- life ---- */
 
-bool collector_init(struct collector *collector, struct run_config *config, struct err *err)
+bool collector_init(struct collector *collector, struct run_config *config, struct hooks *hooks,
+                    struct err *err)
 {
-    *collector = (struct collector){.config = config, .ttft = hist_new()};
+    *collector = (struct collector){.config = config, .hooks = hooks, .ttft = hist_new()};
     collector->sink_broken = mem_zero(config->sink_count, sizeof *collector->sink_broken);
     keeping_init(&collector->keeping, config->spec);
     if (config->place) {
@@ -319,6 +321,7 @@ static void start_ticking(struct collector *collector)
 void collector_run(struct collector *collector)
 {
     start_ticking(collector);
+    hooks_begin(collector->hooks, clock_now_ns());
     loop_wake(collector->loop);
     loop_run(collector->loop);
     live_refresh(collector);

@@ -4,6 +4,7 @@
 
 #include "model/live.h"
 #include "model/outcome.h"
+#include "run/hooks.h"
 #include "run/keeping.h"
 #include "run/line.h"
 #include "run/run.h"
@@ -11,6 +12,7 @@
 struct collector {
     struct line *line; /* of the stage under way; NULL = none is */
     struct run_config *config;
+    struct hooks *hooks;
     struct loop *loop;
     struct signals *signals;
     struct alarm *tick;
@@ -34,7 +36,8 @@ struct collector {
     char *own_error;                  /* the first failure of an own metric; owned */
 };
 
-bool collector_init(struct collector *collector, struct run_config *config, struct err *err);
+bool collector_init(struct collector *collector, struct run_config *config, struct hooks *hooks,
+                    struct err *err);
 /* A stage begins: its line, its number in the run, and where its reads are counted. */
 void collector_begin(struct collector *collector, struct line *line, uint32_t stage,
                      uint64_t (*reads)(void *arg), void *reads_arg);

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "io/loop.h"
 #include "model/run_spec.h"
+#include "run/hooks.h"
 #include "run/stage.h"
 #include "script/watch.h"
 
@@ -20,6 +21,8 @@ struct run {
     struct composer composer;
     struct scorer *scorers;
     size_t scorer_count;
+    struct shared *shared;
+    struct hooks hooks;
     struct collector collector;
     bool collector_ready;
 };
@@ -30,7 +33,8 @@ static void given_up(void *arg, struct script *script, const char *sentence)
 {
     struct run *run = arg;
     struct stage *stage = atomic_load(&run->stage);
-    if (stage)
+    /* Main itself is inside the script of the hooks: nobody could take the stage down. */
+    if (stage && script != run->hooks.script)
         stage_give_up(stage, script, sentence);
     else if (run->config->stuck)
         run->config->stuck(run->config->arg, sentence);
@@ -111,6 +115,7 @@ static bool run_open(struct run *run, struct err *err)
     struct run_config *config = run->config;
     if (!open_watch(run, err))
         return false;
+    config->script.shared = run->shared = shared_new();
     struct script_config script = config->script;
     script.role = SCRIPT_COMPOSER;
     if (!(run->composer.script = script_open(&script, err)))
@@ -121,10 +126,12 @@ static bool run_open(struct run *run, struct err *err)
     copy_script_facts(config->facts, facts);
     config->http.end_marker = facts->end_marker;
     run->composer.stage = run->place.stage;
-    if (!open_scorers(run, err) || !composer_open(&run->composer, &config->plans[0], err) ||
+    if (!open_scorers(run, err) ||
+        !hooks_open(&run->hooks, &config->script, run->composer.script, err) ||
+        !composer_open(&run->composer, &config->plans[0], err) ||
         !config->ready(config->arg, facts, &config->http, err))
         return false;
-    run->collector_ready = collector_init(&run->collector, config, err);
+    run->collector_ready = collector_init(&run->collector, config, &run->hooks, err);
     atomic_store(&run->opened, true);
     return run->collector_ready;
 }
@@ -138,10 +145,11 @@ static struct report *next_report(struct reports *reports)
     return &reports->items[reports->count++];
 }
 
-static void report_stage(struct run *run, struct stage *stage, struct reports *reports)
+static void report_stage(struct run *run, struct stage *stage, struct reports *reports, bool last)
 {
     struct report *report = next_report(reports);
     stage_report(stage, report);
+    hooks_report(&run->hooks, report, last);
     collector_stage_end(&run->collector, report);
     if (run->config->stage_done)
         run->config->stage_done(run->config->arg, report);
@@ -171,9 +179,10 @@ static bool run_stage(struct run *run, uint32_t i, struct reports *reports, stru
     bool ok = stage_open(&stage, err) && stage_run(&stage, err);
     if (ok) {
         reports->end = stage_end(&stage);
+        bool last = !goes_on(run, reports->end) || i + 1 == run->config->plan_count;
         /* A warm-up that ends the run is the only report there is. */
-        if (!stage.plan->warmup || !goes_on(run, reports->end))
-            report_stage(run, &stage, reports);
+        if (!stage.plan->warmup || last)
+            report_stage(run, &stage, reports, last);
     }
     atomic_store(&run->stage, NULL);
     stage_close(&stage);
@@ -237,11 +246,14 @@ static bool run_close(struct run *run)
         collector_fini(&run->collector);
     for (size_t i = 0; i < run->scorer_count; i++)
         ours &= close_script(run->scorers[i].script);
+    ours &= close_script(run->hooks.script);
     ours &= close_script(run->composer.script);
+    run->config->script.shared = NULL;
     composer_fini(&run->composer);
     if (!ours)
         return false;
     free(run->scorers);
+    shared_free(run->shared);
     watch_free(run->watch);
     free(run);
     return true;

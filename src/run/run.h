@@ -44,8 +44,8 @@ struct run_config {
     void (*stage_done)(void *arg, const struct report *report);
     /* A third interrupt: keeps what is stored and does not come back. May be NULL. */
     void (*abandon)(void *arg);
-    /* Before the run, a script has got stuck in the thread that would start it: says so and does
-     * not come back. In a thread of its own. May be NULL. */
+    /* A script has got stuck in the main thread, before the run or in a hook of main: says so,
+     * keeps what is stored and does not come back. In a thread of its own. May be NULL. */
     void (*stuck)(void *arg, const char *sentence);
     void *arg;
 };

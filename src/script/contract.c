@@ -5,10 +5,8 @@
 const struct script_word *script_word_at(size_t i)
 {
     static const struct script_words *const tables[] = {
-        &script_words_script,
-        &script_words_answer,
-        &script_words_modules,
-        &script_words_bench,
+        &script_words_script,  &script_words_answer, &script_words_main,
+        &script_words_modules, &script_words_bench,
     };
     for (size_t table = 0; table < sizeof tables / sizeof *tables; table++) {
         if (i < tables[table]->count)
@@ -31,6 +29,10 @@ const struct word_group *word_group_at(size_t i)
         {WORD_USAGE, "usage", "fields of its usage"},
         {WORD_METRIC, "metric", "fields of one of its own metrics"},
         {WORD_SAMPLE, "sample", "fields of the sample that such a metric is computed of"},
+        {WORD_STATS, "stats", "fields of what interval gets"},
+        {WORD_SUMMARY, "summary", "fields of what done gets"},
+        {WORD_DONE, "done", "fields of what done returns"},
+        {WORD_FIGURE, "figure", "fields of an element of its metrics"},
         {WORD_MODULE, "module", "functions of the modules"},
         {WORD_BENCH, "bench", "functions of the module bench, in an experiment"},
     };

@@ -16,6 +16,10 @@ enum word_kind {
     WORD_CTX,     /* fields of ctx */
     WORD_DELTA,   /* fields of what read_event returns */
     WORD_USAGE,   /* fields of its `usage` */
+    WORD_STATS,   /* fields of what interval gets */
+    WORD_SUMMARY, /* fields of what done gets */
+    WORD_DONE,    /* fields of what done returns */
+    WORD_FIGURE,  /* fields of an element of its `metrics` */
     WORD_OPTION,  /* fields of one of a script's own options */
     WORD_METRIC,  /* fields of one of the script's own metrics */
     WORD_SAMPLE,  /* fields of the sample that its `of` gets; built-in metrics beside them */
@@ -46,6 +50,7 @@ struct script_word {
     const char *sentence;  /* what it is for, without a final full stop */
     const char *choices;   /* of a text: blank-separated; NULL = any */
     bool required;
+    bool alone;    /* WORD_API: may stand in a file of --script that is no API script */
     bool later;    /* of the contract, but not supported by this version: its use is an error */
     size_t offset; /* WORD_DELTA and WORD_USAGE: the field of struct delta, struct usage */
     int (*function)(struct lua_State *lua); /* WORD_MODULE: NULL = defined by the prelude */

@@ -8,5 +8,5 @@ struct script_words {
     size_t count;
 };
 
-extern const struct script_words script_words_script, script_words_answer, script_words_modules,
-    script_words_bench;
+extern const struct script_words script_words_script, script_words_answer, script_words_main,
+    script_words_modules, script_words_bench;

@@ -26,7 +26,10 @@ void source_push(lua_State *lua, const struct source *source)
 
 struct load_job {
     const struct source *source;
+    bool file;         /* --script names it: hooks of main may stand in it beside anything */
     bool api, dataset; /* out: what the script turned out to be */
+    bool hooks;        /* out: it holds hooks of main */
+    bool api_fields;   /* out: it holds what only an API script has a use for */
 };
 
 /* What makes a file an API or a data set, which must then be complete: own metrics of a file that
@@ -55,7 +58,9 @@ static void check_field(lua_State *lua, struct load_job *job)
         word_unknown(lua, WORD_API, name, where);
     }
     word_check(lua, api ? api : dataset, where);
-    job->api |= api && is_hook_of(WORD_API, name);
+    job->hooks |= api && api->alone;
+    job->api_fields |= api && !api->alone;
+    job->api |= api && !api->alone && is_hook_of(WORD_API, name);
     job->dataset |= dataset && is_hook_of(WORD_DATASET, name);
 }
 
@@ -95,9 +100,12 @@ static void check_api_meant(lua_State *lua, const struct load_job *job)
         bool there = !lua_isnil(lua, -1);
         lua_pop(lua, 1); // -- table
         meant |= there && word->required;
-        if (there && !odd && is_hook_of(WORD_API, word->name))
+        if (there && !odd && is_hook_of(WORD_API, word->name) && !(word->alone && job->file))
             odd = word;
     }
+    if (!meant && odd && odd->alone)
+        throw_error(lua, "%s: '%s' is called of an API script or of the file of --script alone",
+                    job->source->where, odd->name);
     if (!meant && odd)
         throw_error(lua,
                     "%s: '%s' belongs to an API script, but this is a data set script: it has "
@@ -127,19 +135,24 @@ static void load_both(lua_State *lua, struct script *script, void *arg)
 {
     struct load_job *job = arg;
     push_table(lua, script, job); // -- table
-    if (!job->api && !job->dataset)
+    if (!job->api && !job->dataset && !job->hooks)
         throw_error(lua,
                     "%s: neither an API script (build_request, parse_responses) nor a dataset "
-                    "script (build_messages)",
+                    "script (build_messages), and no hook of main (interval, done)",
                     job->source->where);
+    job->api |= job->hooks && job->api_fields && !job->dataset;
     if (job->api)
         check_required(lua, WORD_API, job->source->where);
     if (job->dataset)
         check_required(lua, WORD_DATASET, job->source->where);
-    lua_pushvalue(lua, -1);                             // -- table table
-    slot_take(lua, job->api ? SLOT_API : SLOT_DATASET); // -- table
-    if (job->dataset)
-        slot_take(lua, SLOT_DATASET); // --
+    static const enum slot slots[] = {SLOT_API, SLOT_DATASET, SLOT_HOOKS};
+    const bool is[] = {job->api, job->dataset, job->hooks};
+    for (size_t i = 0; i < sizeof slots / sizeof *slots; i++) {
+        if (!is[i])
+            continue;
+        lua_pushvalue(lua, -1);   // -- table table
+        slot_take(lua, slots[i]); // -- table
+    }
 }
 
 static void load_api(lua_State *lua, struct script *script, void *arg)
@@ -249,6 +262,21 @@ static bool flag_field(lua_State *lua, const char *name, bool fallback)
     return flag;
 }
 
+/* Those in the file of --script go before those of the API. */
+static void read_hooks(lua_State *lua, struct script_facts *facts)
+{
+    slot_push(lua, SLOT_HOOKS); // -- hooks
+    if (lua_isnil(lua, -1)) {
+        slot_push(lua, SLOT_API);   // -- nil api
+        slot_take(lua, SLOT_HOOKS); // -- nil
+        lua_pop(lua, 1);            // --
+        slot_push(lua, SLOT_HOOKS); // -- hooks
+    }
+    facts->has_interval = has_field(lua, "interval");
+    facts->has_done = has_field(lua, "done");
+    lua_pop(lua, 1); // --
+}
+
 static void read_facts(lua_State *lua, struct script *script, void *arg)
 {
     (void)arg;
@@ -267,6 +295,7 @@ static void read_facts(lua_State *lua, struct script *script, void *arg)
     check_api_texts(lua, script);
     check_param_names(lua, script);
     metrics_read(lua, script);
+    read_hooks(lua, facts);
 }
 
 /* ---- which scripts ---- */
@@ -337,8 +366,8 @@ static bool check_file_used(const struct script_config *config, const struct loa
 {
     bool api_used = file->api && !config->api;
     bool dataset_used = file->dataset && !config->dataset && !prompt;
-    if (!config->file || api_used || dataset_used ||
-        (config->role == SCRIPT_SCORER && file->dataset))
+    if (!config->file || api_used || dataset_used || file->hooks ||
+        (config->role != SCRIPT_COMPOSER && file->dataset))
         return true;
     return err_set(err, "--script %s: nothing of it would be used, since %s its place",
                    config->file,
@@ -349,7 +378,7 @@ static bool check_file_used(const struct script_config *config, const struct loa
 
 bool load_scripts(struct script *script, const struct script_config *config, struct err *err)
 {
-    struct load_job file = {0};
+    struct load_job file = {.file = true};
     bool prompt = script->prompt != NULL;
     if (config->file && !load_file(script, config->file, &file, err))
         return false;
@@ -366,7 +395,7 @@ bool load_scripts(struct script *script, const struct script_config *config, str
         script->facts.dataset_where = "command line";
         return true;
     }
-    if (config->role == SCRIPT_SCORER || (file.dataset && !config->dataset))
+    if (config->role != SCRIPT_COMPOSER || (file.dataset && !config->dataset))
         return true;
     return load_named(script, "datasets", "--dataset",
                       config->dataset ? config->dataset : DATASET_DEFAULT, load_dataset, err);

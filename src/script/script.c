@@ -36,6 +36,8 @@ struct script *script_new(const struct script_config *config)
     script->log = config->log;
     script->secrets = config->secrets;
     script->seed = config->seed;
+    script->own_shared = config->shared ? NULL : shared_new();
+    script->shared = config->shared ? config->shared : script->own_shared;
     rng_init(&script->random, config->seed ^ (uint64_t)config->role);
     script->services = config->services;
     script->memory_limit = config->memory_limit ? config->memory_limit : MEMORY_DEFAULT;
@@ -240,6 +242,7 @@ void script_close(struct script *script)
     list_fini(&script->beside);
     list_fini(&script->host_headers);
     list_fini(&script->user_headers);
+    shared_free(script->own_shared);
     free(script->url);
     free(script->model);
     free(script->data_path);

@@ -21,10 +21,13 @@
 #include "model/request.h"
 #include "model/sample.h"
 
+struct live;
+struct report;
 struct script;
+struct shared;
 struct watch;
 
-enum script_role { SCRIPT_COMPOSER, SCRIPT_SCORER };
+enum script_role { SCRIPT_COMPOSER, SCRIPT_SCORER, SCRIPT_MAIN };
 /* What says when a request is due, and with it which of an item's times count: `delay` or `at`. */
 enum script_pace { SCRIPT_CLOSED, SCRIPT_OPEN, SCRIPT_TRACE };
 
@@ -63,6 +66,7 @@ struct script_config {
     struct log *log;
     struct secrets *secrets;
     const struct script_services *services; /* borrowed; NULL = scripts cannot send HTTP requests */
+    struct shared *shared; /* of the run, borrowed; NULL = the script has counters of its own */
     uint64_t seed;
     bool no_setup;       /* the composer's setup is not called, ctx.setup stays nil */
     struct watch *watch; /* borrowed, outlives the script; NULL = calls may last for ever */
@@ -83,6 +87,7 @@ struct script_facts {
     bool has_frame; /* own framing: script_frame */
     bool has_setup;
     const struct own_metrics *own; /* NULL = the API has none */
+    bool has_interval, has_done;   /* hooks of main */
 };
 
 /* Options that scripts declare, as rows like the program's own; whoever has them puts the offsets
@@ -177,6 +182,17 @@ bool script_parse_responses(struct script *script, const struct span *payloads, 
  * functions; without own metrics the sample stays as it is. Before script_answer_end. */
 void script_measure(struct script *script, struct sample *sample);
 void script_answer_end(struct script *script);
+
+/* ---- main ---- */
+/* Calls `interval`, which must be there. *line: what it returned, owned by the caller; NULL =
+ * nothing. */
+bool script_interval(struct script *script, const struct live *live, char **line,
+                     struct err *err) MUST_CHECK;
+/* Calls `done`, which must be there, with the stage's summary; `last`: no stage follows. What it
+ * returns goes into report->said and, its metrics, into the report's summary. False: it failed, or
+ * something in its result is wrong; what came before that stays. */
+bool script_done(struct script *script, struct report *report, bool last,
+                 struct err *err) MUST_CHECK;
 
 /* Where a name would be found: a word with '/' or ending in ".lua" is a file; a bare name is looked
  * up in $LLMBENCH_PATH, the installed share folder, the binary. */

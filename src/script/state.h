@@ -13,6 +13,7 @@
 #include "base/rng.h"
 #include "script/contract.h"
 #include "script/script.h"
+#include "script/shared.h"
 #include "script/watch.h"
 #include "wire/json.h"
 
@@ -24,6 +25,7 @@
 enum slot {
     SLOT_OPTS = 1,   /* the read-only table */
     SLOT_API,        /* the API script's table */
+    SLOT_HOOKS,      /* the table with the hooks of main: the API's, or the file's of --script */
     SLOT_DATASET,    /* the dataset script's table */
     SLOT_ITERATOR,   /* what build_messages returned */
     SLOT_ITEM,       /* the dataset's next item, taken but not yet used */
@@ -114,6 +116,8 @@ struct script {
     struct log *log;
     struct secrets *secrets;
     uint64_t seed;
+    struct shared *shared;                  /* borrowed, or own_shared */
+    struct shared *own_shared;              /* owned, NULL = the config brought them */
     struct rng random;                      /* of the random module */
     const struct script_services *services; /* borrowed; NULL = none */
     const struct experiment_host *host;     /* of an experiment; borrowed, NULL = it is none */
@@ -377,6 +381,8 @@ void param_put(lua_State *lua, const char *key);
 /* "Name: value", or "Name=value" as some wrappers have it. */
 bool header_put_line(struct list *lines, struct span line, struct err *err) MUST_CHECK;
 bool header_name_valid(struct span name);
+/* ---- shared_lua.c ---- */
+void shared_push(lua_State *lua, const struct counter *counters, size_t count); // -- shared
 /* A number below 2^53 made of the run's seed and the arrival. */
 double script_seed(const struct script *script, uint64_t index);
 /* Pushes a fresh ctx with setup, index, stage and seed. */

@@ -1,10 +1,10 @@
 #include "script/summary_lua.h"
 
-#include <lauxlib.h>
-#include <lua.h>
 #include <math.h>
 
+#include "model/live.h"
 #include "model/report.h"
+#include "script/state.h"
 
 /* A counter of struct summary by the name that the JSON report has for it. */
 struct count_row {
@@ -257,4 +257,53 @@ void summary_push(lua_State *lua, const struct report *report)
     set_felt(lua, &report->whole);
     set_trust(lua, &report->trust);
     set_verdict(lua, &report->verdict);
+    shared_push(lua, report->said.counters, report->said.counter_count); // -- summary shared
+    lua_setfield(lua, -2, "shared");                                     // -- summary
+}
+
+/* ---- while a stage goes on ---- */
+
+/* nil for a bound that there is not. */
+static double bound(double value)
+{
+    return value > 0 ? value : (double)NAN;
+}
+
+void live_push(lua_State *lua, const struct live *live)
+{
+    const struct {
+        const char *name;
+        double value;
+    } numbers[] = {
+        {"elapsed", live->elapsed_s},
+        {"window", live->window_s},
+        {"stage", live->stage},
+        {"stages", live->stages},
+        {"asked", bound((double)live->asked)},
+        {"duration", bound(live->duration_s)},
+        {"parallel", bound(live->parallel)},
+        {"started", (double)live->started},
+        {"ended", (double)live->ended},
+        {"in_flight", live->in_flight},
+        {"scored", (double)live->scored},
+        {"ok", (double)live->ok},
+        {"failed", (double)live->failed},
+        {"cancelled", (double)live->cancelled},
+        {"rate", live->window_s > 0 ? (double)live->ended / live->window_s : 0},
+        {"reads", (double)live->reads},
+        {"events", (double)live->events},
+        {"packages", (double)live->packages},
+        {"prompt_tokens", (double)live->prompt_tokens},
+        {"completion_tokens", (double)live->completion_tokens},
+        {"ttft_p50", live->ttft_p50},
+        {"ttft_mean", live->ttft_mean},
+        {"latency_mean", live->latency_mean},
+        {"package_latency_mean", live->package_latency_mean},
+    };
+    luaL_checkstack(lua, 8, "too little room for stats");
+    lua_createtable(lua, 0, sizeof numbers / sizeof *numbers + 3); // -- stats
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        set_number(lua, numbers[i].name, numbers[i].value);
+    set_text(lua, "label", live->label);
+    set_flag(lua, "draining", live->draining);
 }

@@ -321,6 +321,27 @@ class ScriptsOfThePage(Case):
         rows = self.database().execute("SELECT metrics FROM result ORDER BY arrival").fetchall()
         self.assertEqual(json.loads(rows[1]["metrics"]), {"words": 3})
 
+    def test_the_hooks_of_main(self):
+        script = self.script('summary.verdict.sound')
+        root = self.mock("--ttft", "300ms", "--itl", "1ms", "--tokens", 5)
+        report, result = self.run_against(root, "-n", 4, "--script", script)
+        self.assertRegex(result.err, r"llmbench: \d+ answers, [\d.]+ a second\n")
+        self.assertEqual(report["script"]["lines"][0],
+                         f"p99 latency is {report['metrics']['latency']['p99'] * 1000:.14g} ms")
+        self.assertAlmostEqual(report["metrics"]["cost"]["value"], 20 * 2e-6)
+        self.assertIn("Cost", result.out)
+        self.assertIn(report["script"]["lines"][0], result.out)
+
+    def test_the_shared_counter(self):
+        def respond(said, headers):
+            hit = "X-Cache: hit\r\n" if said["messages"][-1]["content"] != "b" else ""
+            return plain({"choices": [{"message": {"content": "x"}, "finish_reason": "stop"}]}, extra=hit)
+        server = Served(self, respond)
+        script = self.script('"cache hits"')
+        lines = self.write("lines.txt", "a\nb\nc\n")
+        report, _ = self.run_against(server.url, "--dataset-path", lines, api=script, dataset="line_by_line", path="")
+        self.assertEqual(report["script"]["shared"], {"cache hits": 2})
+
     def test_the_token(self):
         def respond(said, headers):
             if "key" in said:

@@ -280,6 +280,18 @@ static inline void fixture_own(struct report *report)
     report->own_error = mem_text("metric 'gain': mine.lua:3: no " FIXTURE_SECRET "\nstack");
 }
 
+/* What scripts told: counters, hostile lines, a failure. */
+static inline void fixture_said(struct report *report)
+{
+    static const struct counter counters[] = {{"cache hits", 12}, {"tok " FIXTURE_SECRET, 0.5}};
+    struct said *said = &report->said;
+    said->counters = memcpy(mem_zero(2, sizeof *said->counters), counters, sizeof counters);
+    said->counter_count = 2;
+    list_add(&said->lines, "a  b \x1b[31m" FIXTURE_SECRET);
+    list_add(&said->lines, "");
+    said->error = mem_text("done: mine.lua:3: oops\nstack");
+}
+
 /* Everything there is: successes, failures, cancelled, a steady part. */
 static inline struct report fixture_report(struct run_facts *facts, uint64_t ok)
 {

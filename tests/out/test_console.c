@@ -76,6 +76,7 @@ static const struct {
 } cases[] = {
     {"full", 340, everything}, {"clean", 340, as_it_is}, {"failures", 0, failures_only},
     {"nothing", 0, nothing},   {"one", 1, as_it_is},     {"own", 340, fixture_own},
+    {"said", 1, fixture_said},
 };
 
 static char *printed(const struct report *report, struct secrets *secrets)

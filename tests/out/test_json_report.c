@@ -240,6 +240,7 @@ static const char *generic(const char *parent, const char *key)
         {"steady.metrics.", "<name>"},
         {"steady.metrics.<name>.", "<statistic>"},
         {"felt.", "<name>"},
+        {"script.shared.", "<name>"},
         {"felt.<name>.", "<statistic>"},
     };
     static const char *const fixed[] = {"exact", "value",   "title", "unit",
@@ -324,6 +325,25 @@ static void collect_stages(const struct world *world, struct list *keys)
     free(text);
 }
 
+static void scripts_say_what_they_say(void **state)
+{
+    (void)state;
+    struct world world;
+    world_init(&world, 340);
+    cJSON *root = parsed(&world);
+    assert_true(cJSON_IsNull(cJSON_GetObjectItem(root, "script")));
+    cJSON_Delete(root);
+    fixture_said(&world.report);
+    root = parsed(&world);
+    char *text = cJSON_PrintUnformatted(cJSON_GetObjectItem(root, "script"));
+    CHECK_TEXT("script", text,
+               "{\"shared\":{\"cache hits\":12,\"tok [redacted]\":0.5},\"lines\":[\"a  b "
+               "\\u001b[31m[redacted]\",\"\"],\"error\":\"done: mine.lua:3: oops\\nstack\"}");
+    cJSON_free(text);
+    cJSON_Delete(root);
+    world_fini(&world);
+}
+
 static void keys_are_documented(void **state)
 {
     (void)state;
@@ -333,6 +353,7 @@ static void keys_are_documented(void **state)
     fixture_failures(&world.report);
     fixture_steady(&world.report);
     fixture_own(&world.report);
+    fixture_said(&world.report);
     world.report.verdict = (struct verdict){.count = 2, .remark = {false, true}};
     strcpy(world.report.verdict.reason[0], "a");
     strcpy(world.report.verdict.reason[1], "b");
@@ -388,9 +409,13 @@ static void files_appear_whole(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(values_are_the_reports), cmocka_unit_test(nothing_happened),
-        cmocka_unit_test(odd_bytes_stay_json),    cmocka_unit_test(own_metrics_say_what_they_are),
-        cmocka_unit_test(keys_are_documented),    cmocka_unit_test(files_appear_whole),
+        cmocka_unit_test(values_are_the_reports),
+        cmocka_unit_test(nothing_happened),
+        cmocka_unit_test(odd_bytes_stay_json),
+        cmocka_unit_test(own_metrics_say_what_they_are),
+        cmocka_unit_test(scripts_say_what_they_say),
+        cmocka_unit_test(keys_are_documented),
+        cmocka_unit_test(files_appear_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

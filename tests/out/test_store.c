@@ -443,8 +443,12 @@ static void own_metrics_are_stored(void **state)
     }
     struct report report = fixture_report(&world.facts, 340);
     fixture_own(&report);
+    fixture_said(&report);
     end_run(&world, &report);
     world_close(&world);
+    check(&world,
+          "SELECT json_extract(script, '$.shared.cache hits'), script->>'$.lines[0]' FROM stage",
+          "12|a  b \x1b[31m[redacted]");
     check(&world, "SELECT metrics, metric_error FROM result ORDER BY id",
           "null|null\n{\"words\":0.33333333333333331}|metric 'gain': no [redacted]\n"
           "{\"words\":0.33333333333333331,\"gain\":-1e+300}|null");
