@@ -62,7 +62,10 @@ void try_show_setup(struct buf *out, struct script *script, struct secrets *secr
     struct err err;
     struct buf json;
     buf_init(&json, TEXT_LIMIT);
-    if (script_setup_json(script, &json, &err)) {
+    bool shown = script_setup_json(script, &json, &err);
+    if (shown && json.len == 0) {
+        buf_add_text(out, "setup returned nothing\n");
+    } else if (shown) {
         buf_add_text(out, "setup returned\n");
         add_body(out, buf_span(&json), secrets);
     } else {

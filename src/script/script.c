@@ -281,8 +281,9 @@ bool script_set_setup(struct script *script, struct span packed, struct err *err
 
 static void show_setup(lua_State *lua, struct script *script, void *arg)
 {
-    slot_push(lua, SLOT_SETUP);                 // -- result
-    json_encode(lua, script, -1, "setup", arg); // -- result
+    slot_push(lua, SLOT_SETUP); // -- result
+    if (!lua_isnil(lua, -1))
+        json_encode(lua, script, -1, "setup", arg); // -- result
 }
 
 bool script_setup_json(struct script *script, struct buf *out, struct err *err)

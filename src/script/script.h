@@ -115,7 +115,7 @@ struct secrets *script_secrets(const struct script *script); /* those of the con
 /* What `setup` returned, packed, to be given to the scorers' states. */
 struct span script_setup_result(const struct script *script);
 bool script_set_setup(struct script *script, struct span packed, struct err *err) MUST_CHECK;
-/* Appends it as JSON; false: it cannot be shown so. */
+/* Appends it as JSON, nothing for nil; false: it cannot be shown so. */
 bool script_setup_json(struct script *script, struct buf *out, struct err *err) MUST_CHECK;
 
 /* ---- composer ---- */

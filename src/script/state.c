@@ -175,7 +175,8 @@ static void tell(struct script *script, int status, struct err *err)
 {
     const char *message = lua_tostring(script->lua, -1);
     if (status == LUA_ERRMEM)
-        err_set(err, "out of memory: the Lua heap may hold %zu bytes", script->memory_limit);
+        err_set(err, "out of memory: the Lua heap may hold %zu bytes (--lua-memory)",
+                script->memory_limit);
     else
         err_set(err, "%s", message ? message : "an error without a message");
     lua_settop(script->lua, STACK_RUNNER);

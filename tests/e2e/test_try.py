@@ -105,6 +105,15 @@ class Requests(Case):
         self.assertIn('setup returned\n  "sweet"\n', out)
         self.assertIn("--flavour", self.llmbench("try", "-s", "o.lua", "--prompt", "x", "--flavor", "sweet", expect=2).err)
 
+    def test_what_setup_returned(self):
+        for returned, shown in (("", "setup returned nothing"), ("return nil", "setup returned nothing"),
+                                ("return require('json').null", "setup returned\n  null"), ("return {}", "setup returned\n  {}"),
+                                ("return false", "setup returned\n  false"),
+                                ("return { 1, a = 2 }", "setup returned what JSON cannot show: setup: ")):
+            self.write("r.lua", f"local api = require 'apis.openai' function api.setup() {returned} end return api")
+            out = self.llmbench("try", "-s", "r.lua", "--prompt", "x", expect=0).out
+            self.assertIn("\n" + shown, out)
+
     def test_setup_runs_unless_it_is_not_to(self):
         self.write("t.lua", """
             local http = require "http"

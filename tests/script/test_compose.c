@@ -291,7 +291,7 @@ static const struct {
      "stack overflow"}, /* compiled code overflows without saying where */
     {"endless string", "",
      "function api.build_request() local s = 'xxxx' while true do s = s .. s end end",
-     "out of memory: the Lua heap may hold 33554432 bytes"},
+     "out of memory: the Lua heap may hold 33554432 bytes (--lua-memory)"},
     {"endless table", "",
      "function api.build_request() local t = {} for i = 1, 1e9 do t[i] = {i} end end",
      "out of memory"},
