@@ -1,9 +1,11 @@
 /* Loading scripts and holding what they return against the contract's table. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "script/find.h"
+#include "script/lines.h"
 #include "script/state.h"
 
 /* ---- running a chunk ---- */
@@ -24,6 +26,8 @@ void source_push(lua_State *lua, const struct source *source)
     // -- chunk
 }
 
+enum { PLACE_MOST = 1024 };
+
 struct load_job {
     const struct source *source;
     bool file;         /* --script names it: hooks of main may stand in it beside anything */
@@ -40,15 +44,24 @@ static bool is_hook_of(enum word_kind kind, const char *name)
     return word && (word->required || word->type == WORD_FUNCTION || strcmp(name, "metrics") == 0);
 }
 
+/* "mine.lua:12", or the file alone when it is not certain where the field is given. */
+static void field_place(const struct source *source, const char *field, char *out, size_t size)
+{
+    unsigned line = source->folder ? line_of_field(buf_span(&source->text), field) : 0;
+    snprintf(out, size, line ? "%s:%u" : "%s", source->where, line);
+}
+
+/* -- key value */
 static void check_field(lua_State *lua, struct load_job *job)
 {
-    const char *where = job->source->where;
+    char where[PLACE_MOST];
     if (lua_type(lua, -2) != LUA_TSTRING)
-        throw_error(lua, "%s: the script's table has a field named by %s; names are strings", where,
-                    value_kind(lua, -2));
+        throw_error(lua, "%s: the script's table has a field named by %s; names are strings",
+                    job->source->where, value_kind(lua, -2));
     const char *name = lua_tostring(lua, -2);
     if (name[0] == '_')
         return;
+    field_place(job->source, name, where, sizeof where);
     const struct script_word *api = script_word_find(WORD_API, name);
     const struct script_word *dataset = script_word_find(WORD_DATASET, name);
     if (!api && !dataset) {
@@ -64,14 +77,21 @@ static void check_field(lua_State *lua, struct load_job *job)
     job->dataset |= dataset && is_hook_of(WORD_DATASET, name);
 }
 
-/* -- key value */
-static void note_hook(lua_State *lua, struct script *script)
+/* Remembers where the field is given, for what may have to be said of it later. -- key value */
+static void note_place(lua_State *lua, struct script *script, const struct source *source)
 {
     const struct script_word *word = script_word_find(WORD_API, lua_tostring(lua, -2));
     if (!word)
         word = script_word_find(WORD_DATASET, lua_tostring(lua, -2));
-    if (word && lua_isfunction(lua, -1))
+    if (!word)
+        return;
+    if (lua_isfunction(lua, -1)) {
         place_note(lua, script, word->name);
+    } else {
+        char place[PLACE_MOST];
+        field_place(source, word->name, place, sizeof place);
+        place_put(script, word->name, mem_text(place));
+    }
 }
 
 static void check_required(lua_State *lua, enum word_kind kind, const char *where)
@@ -89,7 +109,7 @@ static void check_required(lua_State *lua, enum word_kind kind, const char *wher
 }
 
 /* A hook of an API in what holds nothing but a data set. -- table */
-static void check_api_meant(lua_State *lua, const struct load_job *job)
+static void check_api_meant(lua_State *lua, const struct script *script, const struct load_job *job)
 {
     const struct script_word *word, *odd = NULL;
     bool meant = !job->dataset;
@@ -110,7 +130,7 @@ static void check_api_meant(lua_State *lua, const struct load_job *job)
         throw_error(lua,
                     "%s: '%s' belongs to an API script, but this is a data set script: it has "
                     "neither build_request nor parse_responses",
-                    job->source->where, odd->name);
+                    place_in(script, odd->name, job->source->where), odd->name);
 }
 
 /* -- table: the chunk's result, every field checked */
@@ -119,16 +139,18 @@ static void push_table(lua_State *lua, struct script *script, struct load_job *j
     source_push(lua, job->source); // -- chunk
     lua_call(lua, 0, 1);           // -- table
     if (!lua_istable(lua, -1))
-        throw_error(lua, "%s: a script must return its table of hooks, not %s", job->source->where,
-                    value_kind(lua, -1));
+        throw_error(lua,
+                    "%s: a script must return its table of hooks, not %s; its last line is "
+                    "'return' and the table",
+                    job->source->where, value_kind(lua, -1));
     lua_pushnil(lua); // -- table key
     while (lua_next(lua, -2)) {
         // -- table key value
         check_field(lua, job);
-        note_hook(lua, script);
+        note_place(lua, script, job->source);
         lua_pop(lua, 1); // -- table key
     }
-    check_api_meant(lua, job);
+    check_api_meant(lua, script, job);
 }
 
 static void load_both(lua_State *lua, struct script *script, void *arg)
@@ -184,7 +206,8 @@ static const char *field_text(lua_State *lua, struct script *script, const char 
     lua_getfield(lua, -1, name); // -- api text
     const char *text = lua_tostring(lua, -1);
     if (text && strlen(text) != lua_objlen(lua, -1))
-        throw_error(lua, "%s: '%s' holds a NUL byte", script->facts.api_where, name);
+        throw_error(lua, "%s: '%s' holds a NUL byte",
+                    place_in(script, name, script->facts.api_where), name);
     text = text ? keep_text(script, text) : NULL;
     lua_pop(lua, 1); // -- api
     return text;
@@ -203,20 +226,22 @@ static void check_api_texts(lua_State *lua, const struct script *script)
     const char *path = script->api_path;
     const char *where = script->facts.api_where;
     if (path && path[0] != '/')
-        throw_error(lua, "%s: 'path' is \"%s\"; it must begin with '/'", where, path);
+        throw_error(lua, "%s: 'path' is \"%s\"; it must begin with '/'",
+                    place_in(script, "path", where), path);
     struct span at = script->params_at;
     bool bad = at.data && (at.len == 0 || at.data[0] == '.' || at.data[at.len - 1] == '.' ||
                            strstr(at.data, ".."));
     if (bad)
-        throw_error(lua, "%s: 'params_at' is \"%s\"; it must be names joined by dots", where,
-                    at.data);
+        throw_error(lua, "%s: 'params_at' is \"%s\"; it must be names joined by dots",
+                    place_in(script, "params_at", where), at.data);
     const char *auth = script->api_auth;
     if (auth && !header_name_valid(span_text(auth)))
         throw_error(lua,
                     "%s: 'auth' is \"%s\"; it must be \"bearer\", \"none\" or the name of a header",
-                    where, auth);
+                    place_in(script, "auth", where), auth);
     if (script->facts.end_marker.data && script->facts.end_marker.len == 0)
-        throw_error(lua, "%s: 'end_marker' is empty; leave it out if there is none", where);
+        throw_error(lua, "%s: 'end_marker' is empty; leave it out if there is none",
+                    place_in(script, "end_marker", where));
 }
 
 /* param_names: texts by texts. -- api */
@@ -229,7 +254,8 @@ static void check_param_names(lua_State *lua, const struct script *script)
             // -- api names key name
             if (lua_type(lua, -2) != LUA_TSTRING || lua_type(lua, -1) != LUA_TSTRING)
                 throw_error(lua, "%s: 'param_names' must name strings by strings, not %s by %s",
-                            script->facts.api_where, value_kind(lua, -1), value_kind(lua, -2));
+                            place_in(script, "param_names", script->facts.api_where),
+                            value_kind(lua, -1), value_kind(lua, -2));
             lua_pop(lua, 1); // -- api names key
         }
     }

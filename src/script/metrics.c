@@ -95,8 +95,9 @@ void metrics_read(lua_State *lua, struct script *script)
     // -- api
     lua_getfield(lua, -1, "metrics"); // -- api metrics
     size_t len = lua_istable(lua, -1) ? lua_objlen(lua, -1) : 0;
+    const char *file = place_in(script, "metrics", script->facts.api_where);
     if (lua_istable(lua, -1))
-        check_list(lua, script->facts.api_where);
+        check_list(lua, file);
     if (len) {
         script->own = MEM_NEW(struct own_metrics);
         lua_newtable(lua);            // -- api metrics functions
@@ -104,7 +105,7 @@ void metrics_read(lua_State *lua, struct script *script)
     }
     for (size_t i = 1; i <= len; i++) {
         char where[1024];
-        snprintf(where, sizeof where, "%s: metrics[%zu]", script->facts.api_where, i);
+        snprintf(where, sizeof where, "%s: metrics[%zu]", file, i);
         lua_rawgeti(lua, -1, (int)i); // -- api metrics metric
         check_fields(lua, where);
         add_metric(lua, script, where);

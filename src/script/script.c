@@ -61,16 +61,17 @@ static void make_opts(lua_State *lua, struct script *script, void *arg)
 /* Setup and refresh may have changed it, so it is read again after each. */
 static void take_refresh_every(lua_State *lua, struct script *script)
 {
-    const char *where = script->facts.api_where;
     slot_push(lua, SLOT_API);               // -- api
     lua_getfield(lua, -1, "refresh");       // -- api refresh
     lua_getfield(lua, -2, "refresh_every"); // -- api refresh seconds
     bool has_hook = !lua_isnil(lua, -2), has_time = !lua_isnil(lua, -1);
+    const char *there = has_hook ? "refresh" : "refresh_every";
+    const char *where = place_in(script, there, script->facts.api_where);
     if (has_time)
         word_check(lua, script_word_find(WORD_API, "refresh_every"), where);
     if (has_hook != has_time)
-        throw_error(lua, "%s: '%s' is there without '%s'", where,
-                    has_hook ? "refresh" : "refresh_every", has_hook ? "refresh_every" : "refresh");
+        throw_error(lua, "%s: '%s' is there without '%s'", where, there,
+                    has_hook ? "refresh_every" : "refresh");
     script->refresh_every_ns = (uint64_t)(lua_tonumber(lua, -1) * (double)NS_PER_S);
     script->refresh_due_ns = clock_now_ns() + script->refresh_every_ns;
     lua_pop(lua, 3); // --
@@ -162,8 +163,9 @@ static void take_options_of(lua_State *lua, const struct script *script, enum sl
     lua_getfield(lua, -1, "options"); // -- script options
     if (!lua_isnil(lua, -1)) {
         lua_pushfstring(lua, "Options of %s", name); // -- script options group
-        option_rows_take(lua, -2, api ? script->facts.api_where : script->facts.dataset_where,
-                         lua_tostring(lua, -1), script->opts, out);
+        const char *where = api ? script->facts.api_where : script->facts.dataset_where;
+        option_rows_take(lua, -2, place_in(script, "options", where), lua_tostring(lua, -1),
+                         script->opts, out);
         lua_pop(lua, 1); // -- script options
     }
     lua_pop(lua, 2); // --

@@ -162,6 +162,13 @@ const char *place_of(const struct script *script, const char *doing)
     return NULL;
 }
 
+const char *place_in(const struct script *script, const char *field, const char *where)
+{
+    const char *place = place_of(script, field);
+    size_t len = strlen(where);
+    return place && strncmp(place, where, len) == 0 && place[len] == ':' ? place : where;
+}
+
 bool state_place(const struct script *script, const char *doing, struct err *err)
 {
     static const char shipped[] = "builtin:";
@@ -209,21 +216,30 @@ bool state_run(struct script *script, const char *hook, script_job_fn *job, void
     return state_place(script, hook, err);
 }
 
+void place_put(struct script *script, const char *field, char *place)
+{
+    size_t i = 0;
+    while (i < script->place_count && strcmp(script->places[i].hook, field) != 0)
+        i++;
+    if (i == HOOK_PLACES) {
+        free(place);
+        return;
+    }
+    script->place_count += i == script->place_count;
+    free(script->places[i].place);
+    script->places[i].hook = field;
+    script->places[i].place = place;
+}
+
 void place_note(lua_State *lua, struct script *script, const char *hook)
 {
     lua_Debug function;
-    size_t i = 0;
-    while (i < script->place_count && strcmp(script->places[i].hook, hook) != 0)
-        i++;
     lua_pushvalue(lua, -1); // -- function function
-    if (!lua_getinfo(lua, ">S", &function) || i == HOOK_PLACES)
+    if (!lua_getinfo(lua, ">S", &function))
         return;
-    script->place_count += i == script->place_count;
-    free(script->places[i].place);
     bool known = function.linedefined > 0; /* C functions lie nowhere */
-    script->places[i].hook = hook;
-    script->places[i].place =
-        known ? mem_printf("%s:%d", function.short_src, function.linedefined) : NULL;
+    place_put(script, hook,
+              known ? mem_printf("%s:%d", function.short_src, function.linedefined) : NULL);
 }
 
 /* ---- birth and death ---- */

@@ -86,7 +86,7 @@ struct watched {
     char *overdue; /* of the last interrupted call */
 };
 
-/* Where a hook's function begins: "mine.lua:12". */
+/* Where a hook's function begins, or a field is given: "mine.lua:12". */
 struct hook_place {
     const char *hook;
     char *place; /* owned */
@@ -186,6 +186,10 @@ bool state_do(struct script *script, const char *doing, script_job_fn *job, void
               struct err *err) MUST_CHECK;
 /* Remembers where the function at the top begins. */
 void place_note(lua_State *lua, struct script *script, const char *hook);
+/* Remembers the place of a field; takes `place`, NULL = not known. */
+void place_put(struct script *script, const char *field, char *place);
+/* Where the script `where` gives the field, "mine.lua:12"; only `where` when that is not known. */
+const char *place_in(const struct script *script, const char *field, const char *where);
 
 /* ---- watch.c: around a call, in its own thread ---- */
 void watch_join(struct watch *watch, struct script *script);

@@ -13,10 +13,10 @@ return api
 
 # What stands at line 3 of the script, and the sentence: the run does not start.
 BEFORE = [
-    ('api.framng = "sse"', "mine.lua: unknown field 'framng' (did you mean 'framing'?)"),
-    ('api.content = "x"', "mine.lua: unknown field 'content'; it is one of the fields of what read_event returns"),
-    ("api.colour_of_it = 1", "mine.lua: unknown field 'colour_of_it'; there are: path, framing, end_marker, "),
-    ("api.setup = 5", "mine.lua: 'setup' must be a function, not 5"),
+    ('api.framng = "sse"', "mine.lua:3: unknown field 'framng' (did you mean 'framing'?)"),
+    ('api.content = "x"', "mine.lua:3: unknown field 'content'; it is one of the fields of what read_event returns"),
+    ("api.colour_of_it = 1", "mine.lua:3: unknown field 'colour_of_it'; there are: path, framing, end_marker, "),
+    ("api.setup = 5", "mine.lua:3: 'setup' must be a function, not 5"),
     ("api.parse_responses = nil", "mine.lua: the hook 'parse_responses(responses, request, ctx)' is missing; it returns prompt_tokens"),
     ("function api.setup() return print end", "mine.lua:3: setup: its result: a function cannot go from one Lua state to another"),
     ("function api.setup() return nil, 'no luck' end",

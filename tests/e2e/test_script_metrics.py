@@ -196,7 +196,7 @@ return api
                             'api.metrics = { { name = "ttft", unit = "s", of = function() end } }\nreturn api\n')
         result = self.llmbench("--api", script, "--url", "http://127.0.0.1:9/v1/chat/completions", "--model", "m",
                                "--prompt", "x", "--offline", expect=3)
-        self.assertIn("bad.lua: metrics[1]: 'ttft': that is the name of a built-in metric", result.err)
+        self.assertIn("bad.lua:2: metrics[1]: 'ttft': that is the name of a built-in metric", result.err)
 
 
 if __name__ == "__main__":

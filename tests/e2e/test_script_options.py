@@ -207,7 +207,7 @@ class Options(Case):
             with self.subTest(rows=rows):
                 self.write("wrong.lua", API % rows)
                 result = self.llmbench(*self.words("--prompt", "x", script="wrong.lua"), expect=3)
-                self.assertIn("wrong.lua: " + want, result.err)
+                self.assertIn("wrong.lua:4: " + want, result.err)
                 self.assertEqual(result.err.count("\n"), 1)
         self.assertEqual(stats(self.root)["requests"]["total"], 0)
 

@@ -17,7 +17,7 @@ static bool rows_of(struct fixture *fixture, const char *text, struct script_opt
 /* ---- what is wrong ---- */
 
 static const struct {
-    const char *rows, *want; /* behind "s.lua: " */
+    const char *rows, *want; /* behind "s.lua:2: " */
 } errors[] = {
     {"5", "options[1] must be a table {name=, type=, …}, not a number"},
     {"x=5", "'options' must be a list of rows {name=, type=, …}; it has a field named by a string"},
@@ -94,7 +94,7 @@ static void errors_name_the_row(void **state)
         if (rows_of(&fixture, text, &out, &err))
             fail_msg("%s: accepted", errors[i].rows);
         check_contains(errors[i].rows, err.text, errors[i].want);
-        check_contains(errors[i].rows, err.text, "s.lua: ");
+        check_contains(errors[i].rows, err.text, "s.lua:2: ");
         script_options_fini(&out);
         free(text);
         fixture_fini(&fixture);
@@ -188,7 +188,7 @@ static void both_scripts_declare(void **state)
         &fixture, "return {options={{name='a'}}, build_request=error, parse_responses=error}", &out,
         &err));
     check_contains("twice", err.text,
-                   "d.lua: options[1]: 'name' is \"a\", but there is an option of "
+                   "d.lua:1: options[1]: 'name' is \"a\", but there is an option of "
                    "that name already (Options of s.lua)");
     script_options_fini(&out);
     free(path);

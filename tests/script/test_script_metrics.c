@@ -51,7 +51,7 @@ static void definitions_are_checked(void **state)
         if (fixture_open(&fixture, cases[i].script, &err))
             fail_msg("%s: it was accepted", cases[i].name);
         check_contains(cases[i].name, err.text, cases[i].says);
-        check_contains(cases[i].name, err.text, "s.lua: ");
+        check_contains(cases[i].name, err.text, "s.lua:");
         fixture_fini(&fixture);
     }
 }
