@@ -2,6 +2,7 @@
 
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #define REPLACEMENT "\xef\xbf\xbd"
 
@@ -44,9 +45,27 @@ static uint32_t next(struct span *rest, struct span *piece)
     return len ? code : 0xfffd;
 }
 
+/* Most text is plain: how much of it is ASCII without NUL, eight bytes at a time. */
+static size_t plain_words(struct span text)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
+    size_t len = 0;
+    uint64_t word;
+    for (; len + sizeof word <= text.len; len += sizeof word) {
+        memcpy(&word, text.data + len, sizeof word);
+        if ((word & tops) || ((word - ones) & tops))
+            break;
+    }
+    return len;
+}
+
 bool text_sound(struct span text)
 {
     while (text.len) {
+        size_t plain = plain_words(text);
+        text = span_of(text.data + plain, text.len - plain);
+        if (!text.len)
+            break;
         uint32_t code = 0;
         size_t len = decode(text, &code);
         if (!len || !code)

@@ -4,8 +4,9 @@
 
 const struct script_word *script_word_at(size_t i)
 {
+    /* What read_event returns is looked up for each event: it comes first. */
     static const struct script_words *const tables[] = {
-        &script_words_script,  &script_words_answer, &script_words_main,
+        &script_words_answer,  &script_words_script, &script_words_main,
         &script_words_modules, &script_words_bench,
     };
     for (size_t table = 0; table < sizeof tables / sizeof *tables; table++) {

@@ -2,58 +2,91 @@
 
 #include "wire/utf8.h"
 
-static void write_escape(struct buf *out, unsigned char c)
+/* What is written for a byte: a letter behind a backslash, HEX for \u00.., PLAIN for itself, MORE
+ * for a byte of a longer sequence. */
+enum { PLAIN = 0, HEX = 1, MORE = 2 };
+
+static unsigned char form_of(unsigned char c)
 {
-    static const char letters[0x20] = {
+    static const unsigned char control[0x20] = {
         ['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'};
-    static const char hex[] = "0123456789abcdef";
-    char text[6] = {'\\', (char)c};
-    if (c >= 0x20) {
-        buf_add(out, text, 2);
-    } else if (letters[c]) {
-        text[1] = letters[c];
-        buf_add(out, text, 2);
-    } else {
-        memcpy(text + 1, "u00", 3);
-        text[4] = hex[c >> 4];
-        text[5] = hex[c & 15];
-        buf_add(out, text, 6);
-    }
+    if (c >= 0x80)
+        return MORE;
+    if (c < 0x20)
+        return control[c] ? control[c] : HEX;
+    return c == '"' || c == '\\' ? c : PLAIN;
 }
 
-/* The end of what can be written as it stands. */
-static const char *plain_end(const char *at, const char *end)
+/* How long the text becomes, so that it is written in one go: events are stored by the million. */
+static size_t written_len(struct span text)
 {
+    const char *at = text.data, *end = at + text.len;
+    size_t len = 0;
     while (at < end) {
-        unsigned char c = (unsigned char)*at;
-        if (c < 0x20 || c == '"' || c == '\\')
-            break;
+        unsigned char form = form_of((unsigned char)*at);
+        unsigned n = 1;
         bool valid = true;
-        unsigned n = c < 0x80 ? 1 : utf8_step(at, end, &valid);
-        if (!valid)
-            break;
+        if (form == MORE)
+            n = utf8_step(at, end, &valid);
+        len += !valid ? sizeof UTF8_REPLACEMENT - 1 : form == HEX ? 6 : form > MORE ? 2 : n;
         at += n;
     }
-    return at;
+    return len;
+}
+
+static char *write_escape(char *to, unsigned char c, unsigned char form)
+{
+    static const char hex[] = "0123456789abcdef";
+    *to++ = '\\';
+    if (form != HEX) {
+        *to++ = (char)form;
+        return to;
+    }
+    memcpy(to, "u00", 3);
+    to[3] = hex[c >> 4];
+    to[4] = hex[c & 15];
+    return to + 5;
+}
+
+static char *write_more(char *to, const char *at, unsigned n, bool valid)
+{
+    if (!valid) {
+        at = UTF8_REPLACEMENT;
+        n = sizeof UTF8_REPLACEMENT - 1;
+    }
+    memcpy(to, at, n);
+    return to + n;
+}
+
+static char *write_text(char *to, struct span text)
+{
+    const char *at = text.data, *end = at + text.len;
+    while (at < end) {
+        unsigned char c = (unsigned char)*at, form = form_of(c);
+        unsigned n = 1;
+        if (form == PLAIN) {
+            *to++ = *at;
+        } else if (form == MORE) {
+            bool valid;
+            n = utf8_step(at, end, &valid);
+            to = write_more(to, at, n, valid);
+        } else {
+            to = write_escape(to, c, form);
+        }
+        at += n;
+    }
+    return to;
 }
 
 void json_write_string(struct buf *out, struct span text)
 {
-    const char *at = text.data, *end = text.len ? at + text.len : at;
-    buf_add_char(out, '"');
-    while (at < end) {
-        const char *stop = plain_end(at, end);
-        buf_add(out, at, (size_t)(stop - at));
-        at = stop;
-        if (at == end)
-            break;
-        bool ascii;
-        unsigned n = utf8_step(at, end, &ascii);
-        if (ascii)
-            write_escape(out, (unsigned char)*at);
-        else
-            buf_add_text(out, UTF8_REPLACEMENT);
-        at += n;
-    }
-    buf_add_char(out, '"');
+    size_t len = text.len ? written_len(text) + 2 : 2;
+    char *to = buf_reserve(out, len);
+    if (!to)
+        return;
+    *to++ = '"';
+    if (text.len)
+        to = write_text(to, text);
+    *to = '"';
+    out->len += len;
 }
