@@ -104,8 +104,8 @@ static const struct script_word words[] = {
     {.kind = WORD_SUMMARY,
      .type = WORD_TEXT,
      .name = "end",
-     .sentence =
-         "how it ended: number, data, duration, interrupted, script_errors, data_failed, memory"},
+     .sentence = "how it ended: number, data, duration, interrupted, script_errors, data_failed, "
+                 "hook_timeout, memory"},
     {.kind = WORD_SUMMARY,
      .type = WORD_TEXT,
      .name = "stop_reason",
