@@ -14,6 +14,9 @@ uint64_t clock_wall_ns(
     void); /* CLOCK_REALTIME since the epoch: for names and reports, never for measuring */
 uint64_t clock_thread_cpu_ns(void); /* CPU time of the calling thread */
 uint64_t clock_process_cpu_ns(void);
+/* How long the calling thread was ready to run and had no core in all; UINT64_MAX where the kernel
+ * does not say. Reads a file. */
+uint64_t clock_thread_wait_ns(void);
 
 static inline double clock_seconds(uint64_t ns)
 {

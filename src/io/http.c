@@ -256,6 +256,11 @@ uint64_t http_reads(const struct http *http)
     return atomic_load_explicit(&http->reads, memory_order_relaxed);
 }
 
+uint64_t http_no_descriptor(const struct http *http)
+{
+    return http->no_descriptor;
+}
+
 struct seam_clock http_clock(const struct http *http)
 {
     return seam_clock(http->seam);

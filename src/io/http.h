@@ -80,6 +80,8 @@ uint32_t http_in_flight(const struct http *http);
 uint64_t
 http_reads(const struct http *http); /* of bodies, so far; may be asked from another thread */
 
+uint64_t http_no_descriptor(const struct http *http);  /* connections not made because this process
+                                                          or the system had no descriptor left */
 struct seam_clock http_clock(const struct http *http); /* what was seen of the system's clock */
 
 /* Before a run: resolves the name and opens (then closes) one connection with TLS, to tell a dead

@@ -1,6 +1,8 @@
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -28,6 +30,26 @@ static void http_answer_forget(struct transfer *transfer)
     waits_drop(&transfer->http->idle, &transfer->idle);
     waits_drop(&transfer->http->tails, &transfer->tail);
     waits_drop(&transfer->http->cuts, &transfer->cut);
+}
+
+/* CURLOPT_OPENSOCKETFUNCTION: libcurl's own words for a socket that could not be had do not tell
+ * whose fault it was. */
+curl_socket_t http_on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    (void)purpose;
+    struct transfer *transfer = arg;
+    transfer->error[0] = '\0';
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    if (fd >= 0 || (errno != EMFILE && errno != ENFILE))
+        return fd;
+    transfer->http->no_descriptor++;
+    transfer->fault = OUTCOME_CONNECT_FAILED;
+    snprintf(transfer->error, sizeof transfer->error,
+             errno == EMFILE ? "no connection: this program's limit of open files is reached "
+                               "(EMFILE; see ulimit -n)"
+                             : "no connection: this system's limit of open files is reached "
+                               "(ENFILE; see fs.file-max)");
+    return CURL_SOCKET_BAD;
 }
 
 /* CURLOPT_SOCKOPTFUNCTION and CURLOPT_RESOLVER_START_FUNCTION: a new connection begins. If the

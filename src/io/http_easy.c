@@ -37,6 +37,8 @@ static void easy_wire(CURL *easy, struct transfer *transfer)
 {
     curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->text);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, http_on_open);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer);
     curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, http_on_socket);
     curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, transfer);
     curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, http_on_close);

@@ -93,6 +93,7 @@ struct http {
     ev_prepare deliver;                   /* never started, only fed: brings on_end soon */
     uint32_t in_flight;
     struct seam *seam;
+    uint64_t no_descriptor;
     uint64_t turn;        /* calls into libcurl so far */
     uint64_t turn_serial; /* the seam's last read when this turn began */
     atomic_uint_fast64_t reads;
@@ -132,6 +133,7 @@ void http_easy_direct(CURL *easy, bool direct);
 long http_timeout_ms(uint64_t ns);
 
 /* http_answer.c */
+curl_socket_t http_on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *address);
 int http_on_socket(void *arg, curl_socket_t fd, curlsocktype purpose);
 int http_on_close(void *arg, curl_socket_t fd);
 int http_on_resolve(void *resolver, void *reserved, void *arg);

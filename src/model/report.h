@@ -58,19 +58,29 @@ struct trust {
     double worker_cpu_share, composer_cpu_share, scorer_cpu_share;
     double worker_cpu_s, composer_cpu_s, scorer_cpu_s;
     double process_cpu_s;
+    double worker_wait_share; /* of the window: ready to run without a core, the worst worker */
     uint64_t starved;         /* starts that waited because no request was ready */
     double starved_s;         /* for how long in all */
-    uint64_t held;            /* starts held back because scorers or the database were behind */
+    uint64_t held;            /* starts held back because scorers or the database were behind … */
+    uint64_t held_outputs;    /* … of them, because the database or another output was */
     uint64_t bodies_left_out; /* not stored, for the same reason */
     uint64_t bodies_not_asked, bodies_past_max; /* not stored by --store and --store-max */
-    uint64_t data_cycles;                       /* how often the data started again */
+    double scoring_tail_s; /* answers were still read so long after the last one had ended … */
+    double outputs_tail_s; /* … and then still written for so long */
+    double outputs_s, outputs_slowest_s; /* main spent in sinks: in all, the longest call */
+    double outputs_share;                /* … of the time until all had been written */
+    double scorers_blocked_s;            /* scorers waited for main to write */
+    uint64_t no_descriptor;              /* connections not made because no descriptor was left */
+    uint64_t most_in_flight; /* open loop without a cap: what descriptors allowed; else 0 */
+    uint64_t data_cycles;    /* how often the data started again */
     uint64_t malformed_rows;
     uint64_t missing;      /* of the number asked for: the data gave no more */
     uint64_t paused;       /* slots that paused after a connection could not be made */
     uint64_t sinks_broken; /* database and the like that failed during the run and are incomplete */
     double asked_concurrency, achieved_concurrency; /* asked: 0 in an open loop */
     double asked_rate, achieved_rate; /* open loop; asked: 0 = none: all at once, or a trace */
-    uint64_t warnings;                /* in the log */
+    double planned_rate; /* of the due times of what was started; NAN = closed loop, all at once */
+    uint64_t warnings;   /* in the log */
 };
 
 /* One of its figures by name; NAN = not known. */
@@ -82,7 +92,7 @@ struct trust_figure {
 /* Figure `i`, those of a group one after another; false after the last. */
 bool trust_figure_at(const struct trust *trust, size_t i, struct trust_figure *out);
 
-enum { VERDICT_REASONS = 32 };
+enum { VERDICT_REASONS = 40 };
 
 /* Reasons against trusting the numbers come first, then mere remarks, which leave it sound. */
 struct verdict {

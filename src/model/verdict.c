@@ -8,11 +8,18 @@
 /* From these figures on the client, not the server, may be what was measured. */
 #define LAG_LIMIT_S 0.005
 #define LAG_SHARE_OF_ITL 0.1
-#define USER_LIMIT 0.01      /* share of reads without the kernel's stamp */
+#define USER_LIMIT 0.01 /* share of reads without the kernel's stamp */
+#define TOGETHER_LIMIT                                                                             \
+    0.1 /* likewise, where nobody was late: the last event of an answer often comes with its end   \
+         */
 #define COALESCED_LIMIT 0.01 /* share of the gaps between tokens */
 #define CPU_LIMIT 0.9
 #define STARVED_LIMIT 0.01
 #define CONCURRENCY_LIMIT 0.95
+#define RATE_LIMIT 0.95   /* of the rate that the plan had */
+#define WAIT_LIMIT 0.1    /* of the window, without a core */
+#define OUTPUTS_LIMIT 0.9 /* of the time, in the database and other outputs */
+#define TAIL_LIMIT_S 1.0  /* of work after the last answer */
 
 struct facts {
     const struct summary *whole, *steady;
@@ -66,14 +73,23 @@ static bool by_kernel(const struct trust *trust)
     return kernel > 0 && user <= USER_LIMIT * (kernel + user);
 }
 
+static double coalesced_share(const struct facts *facts)
+{
+    const struct summary *whole = facts->whole;
+    return whole->gaps ? (double)whole->coalesced_gaps / (double)whole->gaps : 0;
+}
+
+static bool reads_late(const struct facts *facts)
+{
+    return by_kernel(facts->trust) && facts->trust->receive_delay_p99 > LAG_LIMIT_S;
+}
+
 /* Only events that came together while we were late have uncertain times; that a server sends
  * several at once is no fault of the client. */
 static void behind(const struct facts *facts, struct verdict *out)
 {
-    const struct summary *whole = facts->whole;
-    double delay = facts->trust->receive_delay_p99;
-    double share = whole->gaps ? (double)whole->coalesced_gaps / (double)whole->gaps : 0;
-    if (!by_kernel(facts->trust) || !(delay > LAG_LIMIT_S) || share <= COALESCED_LIMIT)
+    double delay = facts->trust->receive_delay_p99, share = coalesced_share(facts);
+    if (!reads_late(facts) || share <= COALESCED_LIMIT)
         return;
     doubt(out,
           "client-bound: reads came up to %.2f ms after the kernel had the bytes (p99), and %.1f "
@@ -141,12 +157,34 @@ static void late_starts(const struct facts *facts, struct verdict *out)
 
 static void held(const struct facts *facts, struct verdict *out)
 {
-    uint64_t count = facts->trust->held;
+    uint64_t count = facts->trust->held, outputs = facts->trust->held_outputs;
+    if (count)
+        doubt(out, "client-bound: starts were held back %" PRIu64 " time%s because %s behind",
+              count, plural(count),
+              outputs == count ? "the database or another output was"
+              : outputs        ? "scorers, and the database or another output, were"
+                               : "scorers were");
+}
+
+static void no_descriptor(const struct facts *facts, struct verdict *out)
+{
+    uint64_t count = facts->trust->no_descriptor;
     if (count)
         doubt(out,
-              "client-bound: starts were held back %" PRIu64 " time%s because scorers or the "
-              "database were behind",
+              "descriptors ran out: %" PRIu64 " connection%s could not be made because the limit "
+              "of open files was reached (EMFILE or ENFILE; see ulimit -n)",
               count, plural(count));
+}
+
+/* An open loop that nobody capped has a cap all the same. */
+static void descriptors(const struct facts *facts, struct verdict *out)
+{
+    uint64_t most = facts->trust->most_in_flight;
+    if (most && facts->whole->facts.max_in_flight >= most)
+        doubt(out,
+              "descriptors: %" PRIu64 " requests were in flight, all that the limit of open files "
+              "allows (see ulimit -n); arrivals waited for one to end",
+              most);
 }
 
 static void concurrency(const struct facts *facts, struct verdict *out)
@@ -167,6 +205,30 @@ static void concurrency(const struct facts *facts, struct verdict *out)
               "achieved concurrency in the steady part was %.2f, less than %.0f %% of the %u asked "
               "for",
               achieved, CONCURRENCY_LIMIT * 100, asked);
+}
+
+/* Of the very arrivals that were started: chance in the plan is no shortfall. */
+static bool rate_short(const struct trust *trust)
+{
+    double planned = trust->planned_rate, achieved = trust->achieved_rate;
+    return planned > 0 && achieved > 0 && achieved < RATE_LIMIT * planned;
+}
+
+/* With a cap on what is in flight a slow server holds arrivals back, as was asked for. */
+static bool rate_by_cap(const struct facts *facts)
+{
+    const struct summary_metric *wait = &facts->whole->metric[METRIC_SLOT_WAIT];
+    return wait->present && !(wait->value[STAT_P50] <= facts->trust->schedule_lag_p50);
+}
+
+static void rate(const struct facts *facts, struct verdict *out)
+{
+    const struct trust *trust = facts->trust;
+    if (rate_short(trust) && !rate_by_cap(facts))
+        doubt(out,
+              "requests left at %.5g a second, less than %.0f %% of the %.5g that the plan had for "
+              "them",
+              trust->achieved_rate, RATE_LIMIT * 100, trust->planned_rate);
 }
 
 static void impossible_times(const struct facts *facts, struct verdict *out)
@@ -190,6 +252,68 @@ static void beyond_range(const struct facts *facts, struct verdict *out)
 }
 
 /* ---- remarks: what a reader of the numbers should know ---- */
+
+static void rate_capped(const struct facts *facts, struct verdict *out)
+{
+    const struct trust *trust = facts->trust;
+    if (rate_short(trust) && rate_by_cap(facts))
+        remark(out,
+               "requests left at %.5g a second instead of %.5g because of the cap on what is in "
+               "flight: the server was slower than the rate",
+               trust->achieved_rate, trust->planned_rate);
+}
+
+static void late_reads(const struct facts *facts, struct verdict *out)
+{
+    if (reads_late(facts) && coalesced_share(facts) <= COALESCED_LIMIT)
+        remark(out,
+               "reads came up to %.2f ms (p99) after the kernel had the bytes; the kernel's stamps "
+               "keep that out of the times",
+               facts->trust->receive_delay_p99 * 1e3);
+}
+
+static void came_together(const struct facts *facts, struct verdict *out)
+{
+    double share = coalesced_share(facts), delay = facts->trust->receive_delay_p99;
+    if (share <= TOGETHER_LIMIT || reads_late(facts) || !by_kernel(facts->trust))
+        return;
+    remark(out,
+           "%.1f %% of the gaps between tokens touch events that came together, though reads came "
+           "within %.2f ms (p99): server or network sent them so; their times are upper bounds",
+           share * 100, delay * 1e3);
+}
+
+static void no_core(const struct facts *facts, struct verdict *out)
+{
+    double share = facts->trust->worker_wait_share;
+    if (share > WAIT_LIMIT)
+        remark(out,
+               "a worker was ready to run but had no core for %.0f %% of the time: something else "
+               "runs on its core",
+               share * 100);
+}
+
+static void scorers_behind(const struct facts *facts, struct verdict *out)
+{
+    double tail = facts->trust->scoring_tail_s;
+    if (tail > TAIL_LIMIT_S)
+        remark(out,
+               "scorers were behind: answers were still read (read_event, parse_responses) %.3g s "
+               "after the last one had ended; their times had been taken before",
+               tail);
+}
+
+static void outputs_behind(const struct facts *facts, struct verdict *out)
+{
+    const struct trust *trust = facts->trust;
+    bool busy = trust->outputs_share > OUTPUTS_LIMIT && trust->outputs_s > TAIL_LIMIT_S;
+    if (busy || trust->outputs_tail_s > TAIL_LIMIT_S || trust->scorers_blocked_s > 0)
+        remark(out,
+               "the database or another output was behind: writing took %.3g s (%.0f %% of the "
+               "time; at the longest %.3g s at once) and went on for %.3g s after all was scored",
+               trust->outputs_s, trust->outputs_share * 100, trust->outputs_slowest_s,
+               trust->outputs_tail_s);
+}
 
 static void mixed_sources(const struct facts *facts, struct verdict *out)
 {
@@ -362,14 +486,45 @@ static void warnings(const struct facts *facts, struct verdict *out)
         remark(out, "the log has %" PRIu64 " warning%s", count, plural(count));
 }
 
+/* Doubts, then remarks. */
 static void (*const checks[])(const struct facts *facts, struct verdict *out) = {
-    no_success,       loop_lag,        behind,        worker_cpu,
-    late_starts,      starved,         held,          concurrency,
-    impossible_times, beyond_range,    mixed_sources, tokens_are_events,
-    tokens_unknown,   token_errors,    resent,        malformed_rows,
-    data_cycles,      bodies_left_out, clock_steps,   warnings,
-    missing,          sinks_broken,    paused,        own_failed,
-    composer_cpu,     scorer_cpu,      not_asked,     past_max,
+    no_success,
+    loop_lag,
+    behind,
+    worker_cpu,
+    late_starts,
+    starved,
+    held,
+    no_descriptor,
+    descriptors,
+    concurrency,
+    rate,
+    impossible_times,
+    beyond_range,
+    missing,
+    sinks_broken,
+    rate_capped,
+    late_reads,
+    came_together,
+    no_core,
+    scorers_behind,
+    outputs_behind,
+    composer_cpu,
+    scorer_cpu,
+    mixed_sources,
+    tokens_are_events,
+    tokens_unknown,
+    token_errors,
+    own_failed,
+    resent,
+    paused,
+    malformed_rows,
+    data_cycles,
+    bodies_left_out,
+    not_asked,
+    past_max,
+    clock_steps,
+    warnings,
 };
 
 #define CHECKS (sizeof checks / sizeof *checks)

@@ -58,10 +58,25 @@ static void add_cpu(struct table *table, const struct trust *trust)
     table_addf(table, "worker %.0f%%, composer %.0f%%, scorer %.0f%% (the busiest of each)",
                100 * trust->worker_cpu_share, 100 * trust->composer_cpu_share,
                100 * trust->scorer_cpu_share);
+    if (trust->worker_wait_share > 0) {
+        table_add(table, "Ready without a core");
+        table_addf(table, "worker %.1f%% of the time (the worst)", 100 * trust->worker_wait_share);
+    }
     if (isnan(trust->process_cpu_s))
         return;
     table_add(table, "CPU of the whole process");
     table_addf(table, "%.2f s", trust->process_cpu_s);
+}
+
+static void add_outputs(struct table *table, const struct trust *trust)
+{
+    char all[CELL], longest[CELL];
+    if (!(trust->outputs_s > 0))
+        return;
+    table_add(table, "Writing results");
+    table_addf(table, "%s in all, at most %s at once",
+               units_show_seconds(all, sizeof all, trust->outputs_s),
+               units_show_seconds(longest, sizeof longest, trust->outputs_slowest_s));
 }
 
 static void add_closed_load(struct table *table, const struct report *report)
@@ -143,6 +158,7 @@ static void add_troubles(struct table *table, const struct page *page)
         {"Malformed data rows", trust->malformed_rows, "passed over"},
         {"Steps of the system's clock", trust->clock_steps, "kernel stamps around them left out"},
         {"Starts held back", trust->held, "scorers or database behind"},
+        {"No descriptor left", trust->no_descriptor, "connections not made; see ulimit -n"},
         {"Bodies not stored", trust->bodies_left_out, "scorers or database behind"},
         {"Bodies not asked for", trust->bodies_not_asked, "--store; not stored"},
         {"Bodies past --store-max", trust->bodies_past_max, "not stored"},
@@ -210,6 +226,7 @@ void console_trust(const struct page *page)
     add_stamps(table, trust);
     add_coalesced(table, &report->whole);
     add_cpu(table, trust);
+    add_outputs(table, trust);
     if (report->whole.facts.open)
         add_open_load(table, report);
     else

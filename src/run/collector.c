@@ -14,8 +14,13 @@ enum { SAMPLES_A_TURN = 256 }; /* then the loop gets a turn: signals and the dis
 
 /* ---- sinks ---- */
 
-static void sink_result(struct collector *collector, size_t i, bool ok, const struct err *err)
+static void sink_result(struct collector *collector, size_t i, uint64_t began_ns, bool ok,
+                        const struct err *err)
 {
+    uint64_t took_ns = clock_now_ns() - began_ns;
+    collector->sinks_ns += took_ns;
+    if (took_ns > collector->sinks_slowest_ns)
+        collector->sinks_slowest_ns = took_ns;
     if (ok)
         return;
     collector->sink_broken[i] = true;
@@ -28,8 +33,9 @@ static void give_sample(struct collector *collector, const struct sample *sample
     for (size_t i = 0; i < collector->config->sink_count; i++) {
         const struct sink *sink = &collector->config->sinks[i];
         struct err err;
+        uint64_t began_ns = clock_now_ns();
         if (sink->sample && !collector->sink_broken[i])
-            sink_result(collector, i,
+            sink_result(collector, i, began_ns,
                         sink->sample(sink->self, sample, !sample->bodies_left_out, &err), &err);
     }
 }
@@ -39,8 +45,10 @@ static void give_tick(struct collector *collector)
     for (size_t i = 0; i < collector->config->sink_count; i++) {
         const struct sink *sink = &collector->config->sinks[i];
         struct err err;
+        uint64_t began_ns = clock_now_ns();
         if (sink->tick && !collector->sink_broken[i])
-            sink_result(collector, i, sink->tick(sink->self, &collector->live, &err), &err);
+            sink_result(collector, i, began_ns, sink->tick(sink->self, &collector->live, &err),
+                        &err);
     }
 }
 
@@ -49,8 +57,9 @@ static void give_stage_begin(struct collector *collector, uint32_t stage)
     for (size_t i = 0; i < collector->config->sink_count; i++) {
         const struct sink *sink = &collector->config->sinks[i];
         struct err err;
+        uint64_t began_ns = clock_now_ns();
         if (sink->stage_begin && !collector->sink_broken[i])
-            sink_result(collector, i,
+            sink_result(collector, i, began_ns,
                         sink->stage_begin(sink->self, stage, collector->line->plan, &err), &err);
     }
 }
@@ -60,8 +69,9 @@ void collector_stage_end(struct collector *collector, const struct report *repor
     for (size_t i = 0; i < collector->config->sink_count; i++) {
         const struct sink *sink = &collector->config->sinks[i];
         struct err err;
+        uint64_t began_ns = clock_now_ns();
         if (sink->stage_end && !collector->sink_broken[i])
-            sink_result(collector, i, sink->stage_end(sink->self, report, &err), &err);
+            sink_result(collector, i, began_ns, sink->stage_end(sink->self, report, &err), &err);
     }
 }
 
@@ -70,8 +80,9 @@ void collector_end(struct collector *collector, const struct reports *reports)
     for (size_t i = 0; i < collector->config->sink_count; i++) {
         const struct sink *sink = &collector->config->sinks[i];
         struct err err;
+        uint64_t began_ns = clock_now_ns();
         if (sink->end && !collector->sink_broken[i])
-            sink_result(collector, i, sink->end(sink->self, reports, &err), &err);
+            sink_result(collector, i, began_ns, sink->end(sink->self, reports, &err), &err);
     }
 }
 
@@ -156,12 +167,23 @@ static void note_own_error(struct collector *collector, const struct sample *sam
     log_warn(collector->line->log, "request %llu has no value: %s", index, sample->own_error);
 }
 
+static void note_due(struct collector *collector, const struct exchange *exchange)
+{
+    if (!exchange->started_ns)
+        return;
+    if (!collector->first_due_ns || exchange->due_ns < collector->first_due_ns)
+        collector->first_due_ns = exchange->due_ns;
+    if (exchange->due_ns > collector->last_due_ns)
+        collector->last_due_ns = exchange->due_ns;
+}
+
 static void note_facts(struct collector *collector, const struct sample *sample)
 {
     const struct exchange *exchange = sample->exchange;
     if (exchange->end_ns > collector->last_end_ns)
         collector->last_end_ns = exchange->end_ns;
     collector->delayed += exchange->request->delay_ns > 0;
+    note_due(collector, exchange);
     for (size_t i = 0; i < exchange->mark_count; i++)
         if (exchange->marks[i].kernel_ns)
             collector->marks_kernel++;
@@ -288,6 +310,8 @@ static void forget_stage(struct collector *collector)
     collector->keeping.not_asked = collector->keeping.past_max = 0;
     collector->last_end_ns = collector->delayed = collector->marks_kernel = collector->marks_user =
         0;
+    collector->first_due_ns = collector->last_due_ns = 0;
+    collector->sinks_ns = collector->sinks_slowest_ns = collector->done_ns = 0;
     forget_errors(collector);
 }
 
@@ -324,6 +348,7 @@ void collector_run(struct collector *collector)
     hooks_begin(collector->hooks, clock_now_ns());
     loop_wake(collector->loop);
     loop_run(collector->loop);
+    collector->done_ns = clock_now_ns();
     live_refresh(collector);
     give_tick(collector);
 }

@@ -31,9 +31,12 @@ struct collector {
     double ttft_sum, latency_sum, gap_sum;
     uint64_t ttft_count, latency_count, gap_count;
     uint64_t last_end_ns, marks_kernel, marks_user;
-    uint64_t delayed;                 /* requests with think time before them */
-    char *first_error[OUTCOME_COUNT]; /* owned */
-    char *own_error;                  /* the first failure of an own metric; owned */
+    uint64_t delayed;                    /* requests with think time before them */
+    uint64_t first_due_ns, last_due_ns;  /* of what was started */
+    uint64_t sinks_ns, sinks_slowest_ns; /* spent in sinks: in all, the longest call */
+    uint64_t done_ns;                    /* the last sample had been given to them */
+    char *first_error[OUTCOME_COUNT];    /* owned */
+    char *own_error;                     /* the first failure of an own metric; owned */
 };
 
 bool collector_init(struct collector *collector, struct run_config *config, struct hooks *hooks,

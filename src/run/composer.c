@@ -100,6 +100,15 @@ static struct request *take_first(struct composer *composer)
 
 /* ---- the walk ---- */
 
+/* What is made ready before the start takes nothing from the load. */
+static void composer_release(struct composer *composer)
+{
+    struct line *line = composer->line;
+    if (!atomic_load(&line->start_ns))
+        composer->cpu_before_ns = clock_thread_cpu_ns();
+    line_release(line);
+}
+
 /* Puts one request on the line; false when the line no longer takes any. */
 static bool composer_give(struct composer *composer, struct plan_walk *walk,
                           struct request *request)
@@ -109,7 +118,7 @@ static bool composer_give(struct composer *composer, struct plan_walk *walk,
     request->due_offset_ns = plan_walk_next_ns(walk);
     /* Few but large requests may fill the queue before as many are ready as were wanted. */
     if (queue_bytes(line->ready) + request_bytes(request) > line->ready_limit)
-        line_release(line);
+        composer_release(composer);
     if (!queue_put(line->ready, request, request_bytes(request))) {
         composer_keep(composer, request);
         return false;
@@ -117,7 +126,7 @@ static bool composer_give(struct composer *composer, struct plan_walk *walk,
     composer->composed++;
     atomic_fetch_add(&line->given, 1);
     if (composer->composed >= plan_ahead(line->plan))
-        line_release(line);
+        composer_release(composer);
     return true;
 }
 
@@ -207,7 +216,7 @@ static enum script_step composer_await(struct composer *composer, struct plan_wa
     composer->known_ns = walk->due_ns;
     if (walk->due_ns <= plan_early_ns())
         return step;
-    line_release(line); /* what is due before it is ready */
+    composer_release(composer); /* what is due before it is ready */
     queue_wait_items(line->ready, SIZE_MAX,
                      atomic_load(&line->start_ns) + walk->due_ns - plan_early_ns());
     return step;
@@ -274,7 +283,7 @@ void composer_leave(struct composer *composer)
 {
     struct line *line = composer->line;
     queue_close(line->ready);
-    line_release(line); /* fewer requests than the queue holds */
+    composer_release(composer); /* fewer requests than the queue holds */
     composer->cpu_ns = clock_thread_cpu_ns();
     atomic_store(&line->composer_left, true);
     line_wake_all(line); /* those that wait for a slot's time may have nothing to wait for */

@@ -11,12 +11,13 @@ struct composer {
     struct line *line;     /* of this stage */
     struct script *script; /* used by this thread alone while it runs */
     uint32_t stage;
-    uint64_t next_index;   /* arrival number of the next request that is composed */
-    uint64_t cpu_ns;       /* of its thread in this stage, once that has ended */
-    uint64_t composed;     /* given to the line in this stage */
-    bool begun;            /* a stage has begun the data */
-    uint64_t passed_over;  /* items that the first stage leaves out: runs before have used them */
-    struct request **kept; /* composed in the stage before and not started: they go out first */
+    uint64_t next_index;    /* arrival number of the next request that is composed */
+    uint64_t cpu_ns;        /* of its thread in this stage, once that has ended … */
+    uint64_t cpu_before_ns; /* … of it, before the workers were let go */
+    uint64_t composed;      /* given to the line in this stage */
+    bool begun;             /* a stage has begun the data */
+    uint64_t passed_over;   /* items that the first stage leaves out: runs before have used them */
+    struct request **kept;  /* composed in the stage before and not started: they go out first */
     size_t kept_count, kept_cap, kept_at;
     struct request *first; /* composed before anything was sent; NULL = has gone out */
     uint64_t first_at_ns;  /* of a trace: when it is due */

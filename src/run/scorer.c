@@ -47,8 +47,11 @@ static void scorer_hand_on(struct scorer *scorer, struct sample *sample)
     struct line *line = scorer->line;
     if (queue_over(line->samples) && queue_over(line->finished) && !sample->exchange_kept)
         scorer_leave_out(scorer, sample);
+    uint64_t full_ns = queue_over(line->samples) ? clock_now_ns() : 0;
     if (!queue_put(line->samples, sample, sample_bytes(sample)))
         sample_free(sample); /* only when the line has been given up */
+    if (full_ns)
+        scorer->blocked_ns += clock_now_ns() - full_ns;
 }
 
 static struct sample *scorer_unread(struct scorer *scorer, struct exchange *exchange)
@@ -82,9 +85,11 @@ void *scorer_run(void *arg)
     struct line *line = scorer->line;
     struct exchange *exchange;
     line_step_back();
+    scorer->blocked_ns = 0;
     while ((exchange = queue_take(line->finished)))
         scorer_pass(scorer, scorer_score(scorer, exchange));
     scorer->cpu_ns = clock_thread_cpu_ns();
+    scorer->left_ns = clock_now_ns();
     if (atomic_fetch_sub(&line->scorers_left, 1) == 1)
         queue_close(line->samples);
     return NULL;

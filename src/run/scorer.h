@@ -15,7 +15,9 @@ struct scorer {
     struct script *script;              /* its own state */
     _Atomic(struct exchange *) current; /* being scored, or the last that was */
     struct stats *whole, *steady;
-    uint64_t cpu_ns; /* of its thread in this stage, once that has ended */
+    uint64_t cpu_ns;     /* of its thread in this stage, once that has ended … */
+    uint64_t left_ns;    /* … which was then */
+    uint64_t blocked_ns; /* it waited for main, whose queue was full */
 };
 
 void *scorer_run(void *scorer); /* a thread's function */

@@ -8,6 +8,7 @@
 #include "base/hist.h"
 #include "base/mem.h"
 #include "model/run_spec.h"
+#include "run/stage_behind.h"
 #include "script/watch.h"
 
 enum {
@@ -297,11 +298,17 @@ static double busier(size_t i, double share, uint64_t cpu_ns, double window_s)
 static void trust_scripts(const struct stage *stage, double window_s, struct trust *trust)
 {
     trust->composer_cpu_s = clock_seconds(stage->composer->cpu_ns);
-    trust->composer_cpu_share = busier(0, 0, stage->composer->cpu_ns, window_s);
+    trust->composer_cpu_share =
+        busier(0, 0, stage->composer->cpu_ns - stage->composer->cpu_before_ns, window_s);
     for (size_t i = 0; i < stage->scorer_count; i++) {
-        uint64_t cpu_ns = stage->scorers[i].cpu_ns;
-        trust->scorer_cpu_s += clock_seconds(cpu_ns);
-        trust->scorer_cpu_share = busier(i, trust->scorer_cpu_share, cpu_ns, window_s);
+        const struct scorer *scorer = &stage->scorers[i];
+        uint64_t drained_ns = stage->collector->last_end_ns;
+        /* Whoever is behind goes on after the window. */
+        double more_s =
+            scorer->left_ns > drained_ns ? clock_seconds(scorer->left_ns - drained_ns) : 0;
+        trust->scorer_cpu_s += clock_seconds(scorer->cpu_ns);
+        trust->scorer_cpu_share =
+            busier(i, trust->scorer_cpu_share, scorer->cpu_ns, window_s + more_s);
     }
 }
 
@@ -389,6 +396,7 @@ void stage_report(struct stage *stage, struct report *report)
     report->interrupted = report->end == RUN_END_INTERRUPTED;
     sum_up(stage, report);
     fill_trust(stage, report);
+    stage_behind(stage, report);
     fill_errors(stage, report);
     verdict_of(&report->whole, &report->steady, &report->trust, &report->verdict);
     const char *overdue = atomic_load(&stage->line.overdue_why);

@@ -185,8 +185,10 @@ static void worker_place(struct worker *worker, struct request *request)
 static bool worker_held(struct worker *worker)
 {
     bool over = queue_over(worker->line->finished);
-    if (over && !worker->holding)
+    if (over && !worker->holding) {
         worker->facts.held++;
+        worker->facts.held_outputs += queue_over(worker->line->samples);
+    }
     worker->holding = over;
     return over;
 }
@@ -446,8 +448,13 @@ struct line_listener worker_listener(struct worker *worker)
 void *worker_run(void *arg)
 {
     struct worker *worker = arg;
+    uint64_t waited_ns = clock_thread_wait_ns();
     worker_turn(worker); /* the release may have come before this thread */
     loop_run(worker->loop);
+    worker->facts.wait_ns = clock_thread_wait_ns();
+    if (worker->facts.wait_ns != UINT64_MAX)
+        worker->facts.wait_ns -= waited_ns;
+    worker->facts.no_descriptor = http_no_descriptor(worker->http);
     worker->facts.cpu_ns = clock_thread_cpu_ns() - worker->cpu_at_start_ns;
     worker->facts.loop_lag = loop_lag(worker->loop);
     worker->facts.clock = http_clock(worker->http);

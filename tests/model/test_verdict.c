@@ -123,6 +123,95 @@ static void held_back(struct run_facts_made *run)
     run->trust.held = 3;
 }
 
+static void held_for_disk(struct run_facts_made *run)
+{
+    run->trust.held = run->trust.held_outputs = 3;
+}
+
+static void held_for_both(struct run_facts_made *run)
+{
+    run->trust.held = 3;
+    run->trust.held_outputs = 2;
+}
+
+static void without_descriptors(struct run_facts_made *run)
+{
+    run->trust.no_descriptor = 17;
+}
+
+static void full_of_descriptors(struct run_facts_made *run)
+{
+    run->whole.facts.open = true;
+    run->trust.most_in_flight = 100;
+}
+
+static void nearly_full(struct run_facts_made *run)
+{
+    full_of_descriptors(run);
+    run->whole.facts.max_in_flight = 99;
+}
+
+static void too_slow(struct run_facts_made *run)
+{
+    run->whole.facts.open = true;
+    run->trust.asked_rate = 100;
+    run->trust.planned_rate = 103;
+    run->trust.achieved_rate = 97.8;
+}
+
+static void fast_enough(struct run_facts_made *run)
+{
+    too_slow(run);
+    run->trust.achieved_rate = 97.9;
+}
+
+static void no_rate(struct run_facts_made *run)
+{
+    run->whole.facts.open = true;
+    run->trust.planned_rate = (double)NAN;
+    run->trust.achieved_rate = 10;
+}
+
+static void slowed_by_the_cap(struct run_facts_made *run)
+{
+    too_slow(run);
+    run->whole.metric[METRIC_SLOT_WAIT].present = true;
+    run->whole.metric[METRIC_SLOT_WAIT].value[STAT_P50] = 0.02;
+    run->trust.schedule_lag_p50 = 0.01;
+}
+
+static void without_core(struct run_facts_made *run)
+{
+    run->trust.worker_wait_share = 0.11;
+}
+
+static void long_scoring(struct run_facts_made *run)
+{
+    run->trust.scoring_tail_s = 1.5;
+}
+
+static void slow_disk(struct run_facts_made *run)
+{
+    run->trust.outputs_s = 9.5;
+    run->trust.outputs_share = 0.91;
+}
+
+static void busy_for_a_moment(struct run_facts_made *run)
+{
+    run->trust.outputs_s = 0.9;
+    run->trust.outputs_share = 0.99;
+}
+
+static void scorers_waited(struct run_facts_made *run)
+{
+    run->trust.scorers_blocked_s = 0.1;
+}
+
+static void written_late(struct run_facts_made *run)
+{
+    run->trust.outputs_tail_s = 2.25;
+}
+
 static void too_few_in_flight(struct run_facts_made *run)
 {
     run->steady.metric[METRIC_ACHIEVED_CONCURRENCY].value[STAT_MEAN] = 94.9;
@@ -253,10 +342,10 @@ static void test_each_reason(void **state)
         {"lag past a tenth", lag_past_a_tenth, "client-bound: the event loop", "2.100 ms", false},
         {"lag just below", lag_just_below, NULL, NULL, false},
         {"lag without itl", lag_without_itl, NULL, NULL, false},
-        {"late but stamped", late_but_stamped, NULL, NULL, false},
+        {"late but stamped", late_but_stamped, "reads came up to 6.20 ms", "kernel's stamps", true},
         {"late and together", late_and_together, "client-bound: reads came up to 6.20 ms", "1.1 %",
          false},
-        {"together but in time", together_but_in_time, NULL, NULL, false},
+        {"together but in time", together_but_in_time, "100.0 % of the gaps", "4.90 ms", true},
         {"late and unstamped", late_and_unstamped, "client-bound: the event loop", "6.20 ms",
          false},
         {"clock set", clock_set, "the system's clock was set 2 times", "3.5 s", true},
@@ -267,7 +356,27 @@ static void test_each_reason(void **state)
         {"starved long", starved_long, "client-bound: 11 of 1000 starts", "11 s", false},
         {"starved at the start", starved_at_the_start, NULL, NULL, false},
         {"starved seldom", starved_seldom, NULL, NULL, false},
-        {"held", held_back, "client-bound: starts were held back", "3 times", false},
+        {"held", held_back, "client-bound: starts were held back 3 times because scorers were",
+         "behind", false},
+        {"held for disk", held_for_disk, "client-bound: starts were held back 3 times because the",
+         "database or another output was behind", false},
+        {"held for both", held_for_both, "client-bound: starts were held back 3 times because sco",
+         "and the database", false},
+        {"no descriptors", without_descriptors, "descriptors ran out: 17 connections", "EMFILE",
+         false},
+        {"full", full_of_descriptors, "descriptors: 100 requests were in flight", "ulimit", false},
+        {"nearly full", nearly_full, NULL, NULL, false},
+        {"too slow", too_slow, "requests left at 97.8 a second", "103", false},
+        {"fast enough", fast_enough, NULL, NULL, false},
+        {"no rate", no_rate, NULL, NULL, false},
+        {"cap", slowed_by_the_cap, "requests left at 97.8 a second", "because of the cap", true},
+        {"no core", without_core, "a worker was ready to run", "11 %", true},
+        {"long scoring", long_scoring, "scorers were behind", "1.5 s", true},
+        {"slow disk", slow_disk, "the database or another output was behind", "91 %", true},
+        {"busy for a moment", busy_for_a_moment, NULL, NULL, false},
+        {"scorers waited", scorers_waited, "the database or another output was behind", "0 s",
+         true},
+        {"written late", written_late, "the database or another output was behind", "2.25 s", true},
         {"too few", too_few_in_flight, "achieved concurrency", "94.90", false},
         {"just enough", just_enough_in_flight, NULL, NULL, false},
         {"never reached", never_reached, "in flight never reached the 100", "37", false},
@@ -321,7 +430,7 @@ static void test_everything_wrong(void **state)
         run.whole.by_source[i] = UINT64_MAX;
     run.whole.impossible_times = run.whole.beyond_range = UINT64_MAX;
     run.whole.token_errors = run.whole.resent = UINT64_MAX;
-    run.whole.facts.asked_concurrency = UINT32_MAX;
+    run.whole.facts.asked_concurrency = run.whole.facts.max_in_flight = UINT32_MAX;
     run.whole.own_count = 1;
     run.whole.own[0].failed = UINT64_MAX;
     run.trust = (struct trust){
@@ -332,6 +441,17 @@ static void test_everything_wrong(void **state)
         .starved = UINT64_MAX,
         .starved_s = 1e15,
         .held = UINT64_MAX,
+        .held_outputs = UINT64_MAX - 1,
+        .no_descriptor = UINT64_MAX,
+        .most_in_flight = 1,
+        .planned_rate = 1e15,
+        .achieved_rate = 1e-15,
+        .worker_wait_share = 1e6,
+        .scoring_tail_s = 1e15,
+        .outputs_s = 1e15,
+        .outputs_share = 1e6,
+        .outputs_slowest_s = 1e15,
+        .outputs_tail_s = 1e15,
         .bodies_left_out = UINT64_MAX,
         .bodies_not_asked = UINT64_MAX,
         .bodies_past_max = UINT64_MAX,
@@ -344,9 +464,9 @@ static void test_everything_wrong(void **state)
     struct verdict verdict;
     verdict_of(&run.whole, &run.steady, &run.trust, &verdict);
     CHECK_INT("sound", verdict.sound, false);
-    CHECK_INT("sentences", verdict.count, 23);
+    CHECK_INT("sentences", verdict.count, 29);
     for (size_t i = 0; i < verdict.count; i++) {
-        CHECK_INT(verdict.reason[i], verdict.remark[i], i >= 8);
+        CHECK_INT(verdict.reason[i], verdict.remark[i], i >= 11);
         if (strlen(verdict.reason[i]) >= sizeof verdict.reason[i] - 1)
             fail_msg("cut off: \"%s\"", verdict.reason[i]);
     }
