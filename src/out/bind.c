@@ -78,16 +78,16 @@ void bind_text(struct bind *bind, const char *text)
     buf_fini(&hidden);
 }
 
-static void bind_span(struct bind *bind, struct span span, void (*release)(void *))
+static void bind_span(struct bind *bind, struct span span, bool sound, void (*release)(void *))
 {
-    if (text_sound(span))
+    if (sound)
         note(bind, sqlite3_bind_text64(bind->stmt, ++bind->at, span.data, span.len, release,
                                        SQLITE_UTF8));
     else
         note(bind, sqlite3_bind_blob64(bind->stmt, ++bind->at, span.data, span.len, release));
 }
 
-void bind_bytes(struct bind *bind, struct span bytes)
+static void bind_hidden(struct bind *bind, struct span bytes, bool known_sound)
 {
     if (!bytes.data) {
         bind_null(bind);
@@ -96,10 +96,21 @@ void bind_bytes(struct bind *bind, struct span bytes)
         buf_init(&hidden, SIZE_MAX);
         secrets_hide(bind->secrets, bytes, &hidden);
         size_t len = hidden.len;
-        bind_span(bind, span_of(buf_take(&hidden), len), free);
+        bool sound = text_sound(buf_span(&hidden));
+        bind_span(bind, span_of(buf_take(&hidden), len), sound, free);
     } else {
-        bind_span(bind, bytes, SQLITE_STATIC);
+        bind_span(bind, bytes, known_sound || text_sound(bytes), SQLITE_STATIC);
     }
+}
+
+void bind_bytes(struct bind *bind, struct span bytes)
+{
+    bind_hidden(bind, bytes, false);
+}
+
+void bind_sound(struct bind *bind, struct span text)
+{
+    bind_hidden(bind, text, true);
 }
 
 void bind_taken(struct bind *bind, struct buf *text)

@@ -28,6 +28,8 @@ void bind_text(struct bind *bind, const char *text);
 /* Secrets hidden; bytes that are no UTF-8 text become a BLOB, so that nothing is lost. The bytes
  * must live until bind_step. */
 void bind_bytes(struct bind *bind, struct span bytes);
+/* The same for UTF-8 without NUL, such as JSON of our own: it is not looked through. */
+void bind_sound(struct bind *bind, struct span text);
 /* The same for text that is known to be clean and free of secrets. Empties `text`. */
 void bind_taken(struct bind *bind, struct buf *text);
 /* Carries the statement out and readies it for the next row. */

@@ -66,14 +66,19 @@ static bool execute(struct store *store, const char *sql)
     return sqlite3_exec(store->rows.db, sql, NULL, NULL, NULL) == SQLITE_OK;
 }
 
+/* Bodies are long: large pages hold more of them for less, and a checkpoint, which brings the log's
+ * pages to their places and waits for the disk, comes every 64 MB instead of every 4. */
+static const char settings[] =
+    "PRAGMA page_size=16384; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
+    "PRAGMA wal_autocheckpoint=4096; BEGIN";
+
 static bool set_up(struct store *store, const struct run_facts *facts)
 {
     const struct embedded_file *schema =
         embedded_find(embedded_sql_files, embedded_sql_file_count, "schema.sql");
     sqlite3_busy_timeout(store->rows.db, 2000); /* somebody else writes to the file */
-    return schema && execute(store, "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; BEGIN") &&
-           execute(store, (const char *)schema->data) && rows_run(&store->rows, facts) &&
-           execute(store, "COMMIT") && rows_prepare(&store->rows);
+    return schema && execute(store, settings) && execute(store, (const char *)schema->data) &&
+           rows_run(&store->rows, facts) && execute(store, "COMMIT") && rows_prepare(&store->rows);
 }
 
 static void free_store(struct store *store)

@@ -50,24 +50,25 @@ static void put_arrival(struct row *row)
     bind_count(&row->bind, row->exchange->request->index);
 }
 
-static void put_body(struct row *row, const char *data, size_t len)
+static struct span body_of(const struct row *row, const char *data, size_t len)
 {
-    bind_bytes(&row->bind, span_of(row->bodies ? data : NULL, len));
+    return span_of(row->bodies ? data : NULL, len);
 }
 
 static void put_request(struct row *row)
 {
-    put_body(row, row->exchange->request->body, row->exchange->request->body_len);
+    const struct request *request = row->exchange->request;
+    bind_bytes(&row->bind, body_of(row, request->body, request->body_len));
 }
 
 static void put_responses(struct row *row)
 {
-    put_body(row, row->sample->responses, row->sample->responses_len);
+    bind_sound(&row->bind, body_of(row, row->sample->responses, row->sample->responses_len));
 }
 
 static void put_answer(struct row *row)
 {
-    put_body(row, row->sample->text, row->sample->text_len);
+    bind_bytes(&row->bind, body_of(row, row->sample->text, row->sample->text_len));
 }
 
 static void put_slot_wait(struct row *row)

@@ -56,6 +56,8 @@ static size_t plain_words(struct span text)
         if ((word & tops) || ((word - ones) & tops))
             break;
     }
+    while (len < text.len && (uint8_t)text.data[len] - 1U < 0x7f)
+        len++;
     return len;
 }
 

@@ -49,6 +49,31 @@ static void text_is_checked_and_cleaned(void **state)
     }
 }
 
+/* ASCII is passed over eight bytes at a time: what stands at any place behind it is seen. */
+static void soundness_is_seen_at_any_place(void **state)
+{
+    static const struct {
+        const char *bytes;
+        size_t len;
+        bool sound;
+    } cases[] = {
+        {"\x7f", 1, true},        {"\x01", 1, true},         {"\0", 1, false},
+        {"\x80", 1, false},       {"\xff", 1, false},        {"\xc3\xa9", 2, true},
+        {"\xc3", 1, false},       {"\xe6\xb0\xb4", 3, true}, {"\xe6\xb0", 2, false},
+        {"\xc3\xa9\0", 3, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (size_t before = 0; before < 20; before++)
+            for (size_t after = 0; after < 20; after++) {
+                char text[64];
+                memset(text, 'a', sizeof text);
+                memcpy(text + before, cases[i].bytes, cases[i].len);
+                if (text_sound(span_of(text, before + cases[i].len + after)) != cases[i].sound)
+                    fail_msg("case %zu with %zu before and %zu after", i, before, after);
+            }
+}
+
 static void lines_are_cut_and_escaped(void **state)
 {
     static const struct {
@@ -112,6 +137,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(text_is_checked_and_cleaned),
+        cmocka_unit_test(soundness_is_seen_at_any_place),
         cmocka_unit_test(lines_are_cut_and_escaped),
         cmocka_unit_test(tables_align),
     };
