@@ -299,7 +299,21 @@ local function names_type(headers)
     return false
 end
 
+local function check_more(more)
+    if type(more) ~= "table" then
+        error("the last argument must be a table {headers=, timeout=}, not a " .. type(more), 3)
+    end
+    for name in pairs(more) do
+        if name ~= "headers" and name ~= "timeout" then
+            error(("{headers=, timeout=} is what it takes, not '%s'"):format(tostring(name)), 3)
+        end
+    end
+end
+
 local function with(method, url, body, more)
+    if more ~= nil then
+        check_more(more)
+    end
     local request = { method = method, url = url, headers = {}, body = body }
     for name, value in pairs(more and more.headers or {}) do
         request.headers[name] = value

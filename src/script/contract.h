@@ -69,8 +69,13 @@ const struct word_group *word_group_at(size_t i);
 /* Row `i` of all, in the order in which help shows them; NULL after the last. */
 const struct script_word *script_word_at(size_t i);
 const struct script_word *script_word_find(enum word_kind kind, const char *name); /* or NULL */
-/* The known name that `name` was most likely meant to be; NULL when none is close. */
+/* The known name that `name` was most likely meant to be; NULL when none is close. Of
+ * "module.name" the module counts as right. */
 const char *script_word_nearest(enum word_kind kind, const char *name);
+/* The same for the names of the bundled modules; false: none is close. */
+bool script_module_nearest(const char *name, char *out, size_t size);
+/* How many letters off is still a slip; more is another word. */
+unsigned word_slips(const char *name);
 const char *word_type_name(enum word_type type);  /* "a string" */
 const char *word_type_short(enum word_type type); /* "string" */
 /* How many letters must change to make one text of the other; counts no further than 9. */

@@ -228,6 +228,7 @@ static void take_item(lua_State *lua, struct script *script, void *arg)
 
 bool items_blame(const struct script *script, struct err *err)
 {
+    state_place(script, the_iterator, err);
     return err_prefix(err, "data set '%s', item %llu", script->facts.dataset_name,
                       (unsigned long long)script->item_count);
 }

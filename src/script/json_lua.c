@@ -138,16 +138,32 @@ const char *json_text_error(struct script *script)
     return json_error(&script->reader);
 }
 
+/* {null=true}: the only field of decode's second argument. */
+static bool decode_keeps_null(lua_State *lua)
+{
+    bool keep = false;
+    if (lua_isnoneornil(lua, 2))
+        return false;
+    luaL_checktype(lua, 2, LUA_TTABLE);
+    lua_pushnil(lua); // -- key
+    while (lua_next(lua, 2)) {
+        // -- key value
+        const char *name = lua_type(lua, -2) == LUA_TSTRING ? lua_tostring(lua, -2) : "[1]";
+        if (strcmp(name, "null") != 0)
+            throw_error(lua, "json.decode takes the field null, not '%.64s'", name);
+        if (!lua_isboolean(lua, -1))
+            throw_error(lua, "json.decode: null must be true or false, not %s",
+                        value_kind(lua, -1));
+        keep = lua_toboolean(lua, -1);
+        lua_pop(lua, 1); // -- key
+    }
+    return keep;
+}
+
 int json_lua_decode(lua_State *lua)
 {
     luaL_checktype(lua, 1, LUA_TSTRING);
-    bool keep_null = false;
-    if (!lua_isnoneornil(lua, 2)) {
-        luaL_checktype(lua, 2, LUA_TTABLE);
-        lua_getfield(lua, 2, "null"); // -- flag
-        keep_null = lua_toboolean(lua, -1);
-        lua_pop(lua, 1); // --
-    }
+    bool keep_null = decode_keeps_null(lua);
     struct script *script = script_of(lua);
     if (json_push_text(lua, script, lua_span(lua, 1), keep_null ? JSON_KEEP_NULL : 0))
         return 1;

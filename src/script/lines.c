@@ -49,33 +49,39 @@ static bool defines_function(struct span before)
     return before.len >= len && memcmp(before.data + before.len - len, word, len) == 0;
 }
 
-static bool line_gives(struct span line, const char *field)
+/* How surely a line gives the field its value. */
+enum sure { NOT, PERHAPS /* "field =", of any table */, SURELY /* "script.field =" */, SURES };
+
+static enum sure line_gives(struct span line, const char *field)
 {
+    enum sure best = NOT;
     size_t len = strlen(field);
     for (size_t i = 0; i + len <= line.len; i++) {
         if (memcmp(line.data + i, field, len) != 0 || (i > 0 && in_word(line.data[i - 1])) ||
             (i + len < line.len && in_word(line.data[i + len])))
             continue;
         bool function = defines_function(span_of(line.data, i));
-        if (gives_value(span_of(line.data + i + len, line.len - i - len), function))
-            return true;
+        if (!gives_value(span_of(line.data + i + len, line.len - i - len), function))
+            continue;
+        if (i > 0 && line.data[i - 1] == '.')
+            return SURELY;
+        best = PERHAPS;
     }
-    return false;
+    return best;
 }
 
 unsigned line_of_field(struct span text, const char *field)
 {
-    unsigned found = 0;
+    unsigned found[SURES] = {0}, count[SURES] = {0};
     for (unsigned number = 1; text.len > 0; number++) {
         const char *end = memchr(text.data, '\n', text.len);
         size_t len = end ? (size_t)(end - text.data) : text.len;
-        if (line_gives(code_of(span_of(text.data, len)), field)) {
-            if (found)
-                return 0;
-            found = number;
-        }
+        enum sure sure = line_gives(code_of(span_of(text.data, len)), field);
+        found[sure] = number;
+        count[sure]++;
         len += end != NULL;
         text = span_of(text.data + len, text.len - len);
     }
-    return found;
+    enum sure sure = count[SURELY] ? SURELY : PERHAPS;
+    return count[sure] == 1 ? found[sure] : 0;
 }

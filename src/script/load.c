@@ -429,6 +429,28 @@ bool load_scripts(struct script *script, const struct script_config *config, str
 
 /* ---- require ---- */
 
+/* Throws, with the place of who called require. */
+static void __attribute__((noreturn)) not_found(lua_State *lua, const char *name)
+{
+    const struct script_word *word = script_word_find(WORD_MODULE, name);
+    char nearest[32];
+    luaL_where(lua, 2); // -- … place
+    if (word && word->later)
+        lua_pushfstring(lua, "the module '%s' (%s) is not supported by this version", name,
+                        word->sentence);
+    else if (script_module_nearest(name, nearest, sizeof nearest))
+        lua_pushfstring(lua, "module '%s' not found (did you mean '%s'?)", name, nearest);
+    else
+        lua_pushfstring(lua,
+                        "module '%s' not found: neither beside the script nor among the bundled "
+                        "modules",
+                        name);
+    // -- … place message
+    lua_concat(lua, 2); // -- … sentence
+    lua_error(lua);
+    abort(); /* lua_error does not return, but does not say so */
+}
+
 /* Runs the lookup with no Lua error in its midst, then hands over. */
 int require_find(lua_State *lua)
 {
@@ -456,14 +478,5 @@ int require_find(lua_State *lua)
         return 1;
     if (err.text[0])
         throw_error(lua, "%s", err.text);
-    const struct script_word *word = script_word_find(WORD_MODULE, name);
-    if (word && word->later) {
-        luaL_where(lua, 2); // -- … place: of who called require
-        lua_pushfstring(lua, "the module '%s' (%s) is not supported by this version", name,
-                        word->sentence); // -- … place message
-        lua_concat(lua, 2);              // -- … sentence
-        return lua_error(lua);
-    }
-    lua_pushfstring(lua, "\n\tneither beside the script nor among the bundled modules");
-    return 1;
+    not_found(lua, name);
 }

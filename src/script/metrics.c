@@ -62,10 +62,11 @@ static void add_metric(lua_State *lua, struct script *script, const char *where)
     bool all = span_equals(push_text(lua, metric, "over"), "all");
     if (!own_metrics_add(script->own, &texts, all ? OVER_ALL_WITH_RESPONSE : OVER_SUCCESSES, &err))
         throw_error(lua, "%s: %s", where, err.text);
-    script->own_hooks[script->own->count - 1] =
-        hook_name(script, &script->own->items[script->own->count - 1]);
-    slot_push(lua, SLOT_METRICS);                  // -- metric … functions
-    lua_getfield(lua, metric, "of");               // -- metric … functions function
+    const char *hook = hook_name(script, &script->own->items[script->own->count - 1]);
+    script->own_hooks[script->own->count - 1] = hook;
+    slot_push(lua, SLOT_METRICS);    // -- metric … functions
+    lua_getfield(lua, metric, "of"); // -- metric … functions function
+    place_note(lua, script, hook);
     lua_rawseti(lua, -2, (int)script->own->count); // -- metric … functions
     lua_settop(lua, metric);                       // -- metric
 }
@@ -257,9 +258,8 @@ static const struct {
 
 static const char *nearest_field(const char *name)
 {
-    enum { FAR = 4 };
     const char *nearest = script_word_nearest(WORD_SAMPLE, name);
-    unsigned best = nearest ? word_distance(nearest, name) : FAR;
+    unsigned best = nearest ? word_distance(nearest, name) : word_slips(name) + 1;
     for (size_t i = 0; i < METRIC_SAMPLED; i++) {
         unsigned distance = word_distance(metric_at(i)->name, name);
         if (!metric_at(i)->of || distance >= best || distance >= strlen(name))

@@ -109,6 +109,40 @@ static void run_prelude(lua_State *lua, struct script *script)
     lua_call(lua, 4, 0);                           // --
 }
 
+/* Throws: what a script looks up in a module and does not find is a mistake; a nil would only show
+ * when it is called. (module, key) */
+static int unknown_name(lua_State *lua)
+{
+    const char *module = lua_tostring(lua, lua_upvalueindex(1));
+    if (lua_type(lua, 2) != LUA_TSTRING)
+        return 0;
+    const char *name = lua_pushfstring(lua, "%s.%s", module, lua_tostring(lua, 2));
+    const char *nearest = script_word_nearest(WORD_MODULE, name);
+    if (nearest)
+        throw_error(lua, "the module '%s' has no '%s' (did you mean '%s'?)", module,
+                    lua_tostring(lua, 2), strchr(nearest, '.') + 1);
+    throw_error(lua, "the module '%s' has no '%s'; --help=lua shows what it has", module,
+                lua_tostring(lua, 2));
+}
+
+static void close_modules(lua_State *lua)
+{
+    const struct script_word *word;
+    for (size_t i = 0; (word = script_word_at(i)); i++) {
+        const char *dot = strchr(word->name, '.');
+        if (word->kind != WORD_MODULE || word->later || !dot)
+            continue;
+        size_t len = (size_t)(dot - word->name);
+        push_module(lua, word->name, len); // -- module
+        lua_createtable(lua, 0, 1);        // -- module meta
+        lua_pushlstring(lua, word->name, len);
+        lua_pushcclosure(lua, unknown_name, 1); // -- module meta function
+        lua_setfield(lua, -2, "__index");       // -- module meta
+        lua_setmetatable(lua, -2);              // -- module
+        lua_pop(lua, 1);                        // --
+    }
+}
+
 void modules_open(lua_State *lua, struct script *script)
 {
     json_open(lua, script);
@@ -117,4 +151,5 @@ void modules_open(lua_State *lua, struct script *script)
     open_require(lua);
     guard_functions(lua);
     run_prelude(lua, script);
+    close_modules(lua);
 }

@@ -92,7 +92,7 @@ struct hook_place {
     char *place; /* owned */
 };
 
-enum { HOOK_PLACES = 32 };
+enum { HOOK_PLACES = 32 + OWN_METRICS };
 
 struct script {
     lua_State *lua;

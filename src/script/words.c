@@ -1,4 +1,5 @@
 /* Finding words of the contract, and the one that was most likely meant. */
+#include <stdio.h>
 #include <string.h>
 
 #include "script/contract.h"
@@ -12,21 +13,47 @@ const struct script_word *script_word_find(enum word_kind kind, const char *name
     return NULL;
 }
 
+unsigned word_slips(const char *name)
+{
+    size_t len = strlen(name);
+    return len < 4 ? 1 : len < 6 ? 2 : 3;
+}
+
 const char *script_word_nearest(enum word_kind kind, const char *name)
 {
-    const char *nearest = NULL;
+    const char *nearest = NULL, *dot = strchr(name, '.');
     const struct script_word *word;
-    unsigned best = 4; /* three letters off is a slip, more is another word */
+    size_t module = dot ? (size_t)(dot + 1 - name) : 0;
+    unsigned best = word_slips(name + module) + 1;
     for (size_t i = 0; (word = script_word_at(i)); i++) {
-        if (word->kind != kind)
+        if (word->kind != kind || strncmp(word->name, name, module) != 0)
             continue;
-        unsigned distance = word_distance(word->name, name);
-        if (distance < best && distance < strlen(name)) {
+        unsigned distance = word_distance(word->name + module, name + module);
+        if (distance < best && distance < strlen(name + module)) {
             best = distance;
             nearest = word->name;
         }
     }
     return nearest;
+}
+
+bool script_module_nearest(const char *name, char *out, size_t size)
+{
+    const struct script_word *word;
+    unsigned best = word_slips(name) + 1;
+    char module[32];
+    for (size_t i = 0; (word = script_word_at(i)); i++) {
+        size_t len = strcspn(word->name, ".");
+        if (word->kind != WORD_MODULE || !word->name[len] || len >= sizeof module)
+            continue;
+        snprintf(module, sizeof module, "%.*s", (int)len, word->name);
+        unsigned distance = word_distance(module, name);
+        if (distance < best && distance < strlen(name)) {
+            best = distance;
+            snprintf(out, size, "%s", module);
+        }
+    }
+    return best <= word_slips(name);
 }
 
 const char *word_type_name(enum word_type type)

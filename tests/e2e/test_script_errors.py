@@ -34,7 +34,7 @@ BEFORE = [
     ("function api.build_messages() return function() return {mesages={}} end end",
      "item 1: mine.lua:3: the item has neither messages nor prompt nor body"),
     ("function api.build_messages() return function() return {prompt='x', headers={['a b']='c'}} end end",
-     "data set 'mine.lua', item 1: the item: \"a b\" cannot be the name of a header"),
+     "data set 'mine.lua', item 1: mine.lua:3: the item: \"a b\" cannot be the name of a header"),
     ("function api.build_request() end", "mine.lua:3: build_request: must return the body as a table or a string, not nil"),
     ("function api.build_request() return print end",
      "mine.lua:3: build_request: must return the body as a table or a string, not a function"),

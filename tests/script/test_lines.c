@@ -21,6 +21,8 @@ static const struct {
     {"if api.path == 1 then end", "path", 0},
     {"if api.path == 1 then api.path = 2 end", "path", 1},
     {"api.path = 1\napi.path = 2", "path", 0},
+    {"x = { path = 1 }\napi.path = 2\nx = { path = 3 }", "path", 2},
+    {"x = { path = 1 }\nx = { path = 3 }", "path", 0},
     {"-- path = 5\napi.path = 2", "path", 2},
     {"api.x = 1 -- path = 5", "path", 0},
     {"api.paths = 1\napi.my_path = 1\nurl_path = 1", "path", 0},

@@ -192,8 +192,14 @@ static void missing_modules_are_named(void **state)
          "the module 'tokenizer' (counts tokens without a server: until then the server's usage, "
          "the script or the events count them) is not supported by this version"},
         {"an unknown one", "said(require, 'socket')",
-         "module 'socket' not found:\n\tno field package.preload['socket']\n\tneither beside the "
-         "script nor among the bundled modules"},
+         "module 'socket' not found: neither beside the script nor among the bundled modules"},
+        {"a slip", "said(require, 'dateset')",
+         "module 'dateset' not found (did you mean 'dataset'?)"},
+        {"a slip in a module", "said(function() return json.decod('1') end)",
+         "the module 'json' has no 'decod' (did you mean 'decode'?)"},
+        {"no slip", "said(function() return time.travel end)",
+         "the module 'time' has no 'travel'; --help=lua shows what it has"},
+        {"a number", "json[1]", "nil"},
     };
     CHECK_ALL(required);
 }
