@@ -340,6 +340,12 @@ const struct opt_row run_rows[] = {
      .metavar = "N",
      .group = LOAD,
      .help = "worker threads; one serves a thousand streams and more"},
+    {.name = "pin",
+     .type = &opt_flag,
+     FIELD(pin, bool),
+     .group = LOAD,
+     .help = "each worker thread has a CPU of its own, the first ones that may be used, and the "
+             "other threads stay off those if any are left"},
     {.name = "plan-seed",
      .type = &opt_integer,
      FIELD(plan_seed, int64_t),

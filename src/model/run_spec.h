@@ -57,6 +57,7 @@ struct run_spec {
     uint64_t sleep_interval_ns; /* between stages */
     bool same_prompts;
     int64_t threads;
+    bool pin;          /* workers to CPUs of their own */
     int64_t plan_seed; /* of the plan and of Lua's random */
 
     /* what is sent in the body when given (see opt_row.body); numbers as their digits, NULL = none

@@ -15,6 +15,7 @@
 #include "model/report.h"
 
 struct line;
+struct pin;
 struct watch;
 
 /* A station that must hear of the release and of the stop (the workers' loops). */
@@ -26,6 +27,7 @@ struct line_listener {
 struct line {
     const struct plan *plan;
     struct log *log;
+    const struct pin *pin;           /* the run's */
     struct queue *ready;             /* struct request, made by the composer */
     struct queue *finished;          /* struct exchange, ended by a worker */
     struct queue *samples;           /* struct sample, made by a scorer */

@@ -8,6 +8,7 @@
 #include "io/loop.h"
 #include "model/run_spec.h"
 #include "run/hooks.h"
+#include "run/pin.h"
 #include "run/stage.h"
 #include "script/watch.h"
 
@@ -15,6 +16,7 @@
 struct run {
     struct run_config *config;
     struct run_place place; /* where it began */
+    struct pin pin;
     struct watch *watch;
     _Atomic bool opened;           /* signals are heard by the collector */
     _Atomic(struct stage *) stage; /* under way; NULL = none */
@@ -71,7 +73,7 @@ static void copy_script_facts(struct run_facts *facts, const struct script_facts
         facts->own = memcpy(MEM_NEW(struct own_metrics), script->own, sizeof *facts->own);
 }
 
-static size_t scorers_wanted(const struct run_config *config)
+static size_t most_threads(const struct run_config *config)
 {
     size_t wanted = 1;
     for (size_t i = 0; i < config->plan_count; i++)
@@ -93,7 +95,7 @@ static bool same_metrics(const struct run *run, const struct script *script, str
 static bool open_scorers(struct run *run, struct err *err)
 {
     struct script_config config = run->config->script;
-    size_t wanted = scorers_wanted(run->config);
+    size_t wanted = most_threads(run->config);
     config.role = SCRIPT_SCORER;
     run->scorers = mem_zero(wanted, sizeof *run->scorers);
     for (; run->scorer_count < wanted; run->scorer_count++) {
@@ -174,6 +176,7 @@ static bool run_stage(struct run *run, uint32_t i, struct reports *reports, stru
         .scorer_count = run->scorer_count,
         .collector = &run->collector,
         .watch = run->watch,
+        .pin = &run->pin,
     };
     atomic_store(&run->stage, &stage);
     bool ok = stage_open(&stage, err) && stage_run(&stage, err);
@@ -266,11 +269,14 @@ bool run_execute(struct run_config *config, struct reports *reports, struct err 
     if (config->place)
         run->place = *config->place;
     *reports = (struct reports){0};
+    if (config->spec->pin)
+        pin_begin(&run->pin, most_threads(config), config->log);
     bool ok = run_open(run, err) && run_stages(run, reports, err);
     if (ok && config->place && !script_given_up(run->composer.script))
         leave_place(run);
     if (ok && !config->place)
         collector_end(&run->collector, reports);
+    pin_end(&run->pin);
     reports->stuck = !run_close(run);
     return ok;
 }

@@ -66,6 +66,7 @@ static void open_line(struct stage *stage)
     line->plan = plan;
     line->log = stage->config->log;
     line->watch = stage->watch;
+    line->pin = stage->pin;
     line->max_bytes = ceiling;
     line->ready_limit = within_share(READY_BYTES, ceiling);
     line->ready = queue_new(plan_ahead(plan), line->ready_limit);

@@ -30,7 +30,8 @@ struct stage {
     struct worker **workers;
     size_t worker_count;
     struct thread composer_thread, *worker_threads, *scorer_threads, *stand_ins;
-    struct watch *watch; /* the run's */
+    struct watch *watch;   /* the run's */
+    const struct pin *pin; /* the run's */
 };
 
 /* Sets the line up; nothing runs yet. */

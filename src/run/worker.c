@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "io/loop.h"
+#include "run/pin.h"
 #include "run/waiting.h"
 
 enum {
@@ -449,6 +450,7 @@ void *worker_run(void *arg)
 {
     struct worker *worker = arg;
     uint64_t waited_ns = clock_thread_wait_ns();
+    pin_worker(worker->line->pin, worker->number, worker->line->log);
     worker_turn(worker); /* the release may have come before this thread */
     loop_run(worker->loop);
     worker->facts.wait_ns = clock_thread_wait_ns();

@@ -1,7 +1,9 @@
 """More worker threads change who sends a request, and nothing of what is sent."""
+import contextlib
+import os
 import unittest
 
-from harness import Case, stats
+from harness import Case, stats, wait_for
 
 FAST = ("--ttft", "1ms", "--itl", "0", "--tokens", 1)
 # Bodies that tell the item, the request's number and what was drawn for it.
@@ -48,6 +50,51 @@ class SameBodies(Case):
 
     def test_another_seed_sends_something_else(self):
         self.assertNotEqual(self.bodies("-c", 4)[0], self.bodies("-c", 4, "--plan-seed", 7)[0])
+
+
+CPUS = sorted(os.sched_getaffinity(0))
+
+
+class Pinned(Case):
+    def masks(self, *words, cpus=None):
+        """The CPUs that each thread may use while requests are in flight, and the result of the run."""
+        root = self.mock("--ttft", "700ms", "--itl", "0", "--tokens", 1)
+        process = self.spawn("--url", root + "/v1/chat/completions", "--model", "m", "--prompt", "hi", "--name", "run", *words,
+                             preexec_fn=(lambda: os.sched_setaffinity(0, cpus)) if cpus else None)
+        wait_for(lambda: stats(root)["in_flight"]["now"] >= 4)
+        found = []
+        for task in os.listdir(f"/proc/{process.pid}/task"):
+            with contextlib.suppress(OSError):
+                found.append(tuple(sorted(os.sched_getaffinity(int(task)))))
+        result = self.wait(process)
+        self.assertEqual(result.code, 0, result.err)
+        return found, result.err
+
+    def test_without_it_nobody_is_pinned(self):
+        found, _ = self.masks("-c", 4, "-n", 4)
+        self.assertEqual(set(found), {tuple(CPUS)})
+
+    @unittest.skipIf(len(CPUS) < 2, "needs two CPUs")
+    def test_a_worker_has_its_cpu_to_itself(self):
+        found, err = self.masks("-c", 4, "-n", 4, "--pin")
+        self.assertEqual(found.count((CPUS[0],)), 1)
+        for mask in found:
+            self.assertTrue(mask == (CPUS[0],) or mask == tuple(CPUS[1:]), found)
+        self.assertGreaterEqual(len(found), 4)
+        self.assertIn(f"--pin: 1 of {len(CPUS)} CPUs are the workers' own", err)
+
+    @unittest.skipIf(len(CPUS) < 2, "needs two CPUs")
+    def test_as_many_workers_as_cpus(self):
+        two = tuple(CPUS[:2])
+        found, err = self.masks("-c", 4, "-n", 4, "-t", 2, "--pin", cpus=set(two))
+        self.assertEqual((found.count(two[:1]), found.count(two[1:])), (1, 1))
+        self.assertEqual(found.count(two), len(found) - 2)
+        self.assertIn("the workers have all CPUs that may be used (2)", err)
+
+    def test_fewer_cpus_than_workers(self):
+        found, err = self.masks("-c", 4, "-n", 4, "-t", 2, "--pin", cpus={CPUS[0]})
+        self.assertEqual(set(found), {(CPUS[0],)})
+        self.assertIn("no worker is pinned: 2 workers, but only 1 CPU may be used", err)
 
 
 if __name__ == "__main__":
