@@ -168,6 +168,7 @@ static void test_resumed_later(void **state)
     assert_int_equal(stat(place->part, &info), 0);
     CHECK_INT("kept", info.st_size, HUB_BODY / 2);
     CHECK_INT("second", fetch(place, paths, HUB_BODY, &source, &err), FETCH_DONE);
+    CHECK_INT("hits", atomic_load(&place->hub.hit_count), 3);
     CHECK_TEXT("range", place->hub.hits[2].range, "bytes=50000-");
     CHECK_INT("sent but once", atomic_load(&place->hub.sent), HUB_BODY);
     assert_true(file_is_whole(place));
@@ -183,6 +184,7 @@ static void test_other_source_starts_anew(void **state)
     CHECK_INT("first", fetch(place, begun, HUB_BODY, &source, &err), FETCH_FAILED);
     assert_int_equal(access(place->part, F_OK), 0);
     CHECK_INT("second", fetch(place, other, HUB_BODY, &source, &err), FETCH_DONE);
+    CHECK_INT("hits", atomic_load(&place->hub.hit_count), 4);
     CHECK_TEXT("range", place->hub.hits[3].range, "");
     assert_true(file_is_whole(place));
 }

@@ -285,7 +285,10 @@ static void check_way(struct client *client, struct peer *peer, const char *url,
     client_run(client, client->count + 1);
     CHECK_INT(url, exchange->finish, FINISH_COMPLETE);
     /* Only a proxy is asked by the whole URL. */
-    CHECK_INT(url, strncmp(peer->request, "POST http://", 12) == 0, by_proxy);
+    pthread_mutex_lock(&peer->lock);
+    bool whole = strncmp(peer->request, "POST http://", 12) == 0;
+    pthread_mutex_unlock(&peer->lock);
+    CHECK_INT(url, whole, by_proxy);
 }
 
 /* The scripted server is the target and the proxy that the environment names; all requests go
