@@ -10,7 +10,7 @@ static const struct {
     const char *name;
     void (*print)(FILE *out, const struct report *report, struct secrets *secrets);
 } kinds[] = {
-    {"table", console_report_hiding},
+    {"table", console_report},
     {"qianfan", report_qianfan},
     {"zh", report_zh},
     {"none", NULL},

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "model/own_metric.h"
 #include "out/harmless.h"
@@ -79,9 +80,9 @@ void try_show_setup(struct buf *out, struct script *script, struct secrets *secr
 static void add_when(struct buf *out, const struct request *request, bool open)
 {
     if (open)
-        buf_printf(out, ", due %.6g s after the start", (double)request->due_offset_ns / 1e9);
+        buf_printf(out, ", due %.6g s after the start", clock_seconds(request->due_offset_ns));
     if (request->delay_ns)
-        buf_printf(out, ", after %.6g s of think time", (double)request->delay_ns / 1e9);
+        buf_printf(out, ", after %.6g s of think time", clock_seconds(request->delay_ns));
 }
 
 void try_show_request(struct buf *out, const struct request *request, bool open,

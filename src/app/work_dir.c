@@ -9,7 +9,8 @@
 
 #define UNNAMED "llm_benchmark"
 
-char *work_dir_folder(const char *work_dir, const char *name, uint64_t wall_ns)
+/* The folder of a run that begins at this time, owned. `name` may be NULL. */
+static char *folder_of(const char *work_dir, const char *name, uint64_t wall_ns)
 {
     char when[32];
     char *part = mem_text(name && *name ? name : UNNAMED);
@@ -43,7 +44,7 @@ void work_dir_apply(struct options *options, uint64_t wall_ns)
     struct run_spec *spec = &options->spec;
     if (!spec->work_dir)
         return;
-    char *folder = work_dir_folder(spec->work_dir, spec->name, wall_ns);
+    char *folder = folder_of(spec->work_dir, spec->name, wall_ns);
     free(spec->outputs_dir);
     spec->outputs_dir = folder;
 }

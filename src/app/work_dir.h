@@ -6,8 +6,6 @@
 
 #include "app/options.h"
 
-/* The folder of a run that begins at this time, owned. `name` may be NULL. */
-char *work_dir_folder(const char *work_dir, const char *name, uint64_t wall_ns);
 /* False: it was given together with --outputs-dir, or is empty. */
 bool work_dir_check(const struct opt_set *set, const struct run_spec *spec,
                     struct err *err) MUST_CHECK;

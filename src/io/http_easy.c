@@ -8,7 +8,7 @@
 #include "io/http_inner.h"
 
 /* At least a millisecond; none at all is as long as libcurl can wait (24 days). */
-long http_timeout_ms(uint64_t ns)
+static long timeout_ms(uint64_t ns)
 {
     uint64_t ms = ns / NS_PER_MS + (ns % NS_PER_MS != 0);
     return ns && ms < INT_MAX ? (long)ms : INT_MAX;
@@ -23,7 +23,7 @@ void http_easy_secure(CURL *easy, const struct http_config *config)
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, http_timeout_ms(config->connect_timeout_ns));
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, timeout_ms(config->connect_timeout_ns));
 }
 
 /* Without this libcurl takes the proxy, and the exceptions, from the environment. */

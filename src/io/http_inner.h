@@ -130,7 +130,6 @@ bool http_transfer_dress(struct transfer *transfer, struct exchange *exchange,
                          struct err *err) MUST_CHECK;
 void http_easy_secure(CURL *easy, const struct http_config *config);
 void http_easy_direct(CURL *easy, bool direct);
-long http_timeout_ms(uint64_t ns);
 
 /* http_answer.c */
 curl_socket_t http_on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *address);

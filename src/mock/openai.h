@@ -14,9 +14,7 @@ bool mock_openai_read_stream(const struct cJSON *body, struct mock_ask *ask,
 extern const struct mock_shape mock_openai_chat;
 
 void mock_openai_prefix(struct mock_answer *answer, uint64_t wall_ns);
-void mock_openai_opening(struct buf *out, struct mock_answer *answer, uint32_t choice);
 void mock_openai_token(struct buf *out, struct mock_answer *answer, uint32_t choice, uint32_t k);
-void mock_openai_finish(struct buf *out, struct mock_answer *answer, uint32_t choice);
 void mock_openai_failure(struct buf *out, struct mock_answer *answer);
 void mock_openai_plain(struct buf *out, struct mock_answer *answer);
 void mock_openai_refusal(struct buf *out, const struct mock_refusal *no);

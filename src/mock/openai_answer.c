@@ -50,7 +50,7 @@ static void end_choice(struct buf *out, const struct mock_answer *answer, const 
     end_chunk(out, answer, first);
 }
 
-void mock_openai_opening(struct buf *out, struct mock_answer *answer, uint32_t choice)
+static void write_opening(struct buf *out, struct mock_answer *answer, uint32_t choice)
 {
     begin_choice(out, answer, choice);
     buf_add_text(out, ",\"delta\":{\"role\":\"assistant\",\"content\":\"\"}");
@@ -72,7 +72,7 @@ const char *mock_openai_reason(const struct mock_answer *answer)
     return answer->cut ? "length" : "stop";
 }
 
-void mock_openai_finish(struct buf *out, struct mock_answer *answer, uint32_t choice)
+static void write_finish(struct buf *out, struct mock_answer *answer, uint32_t choice)
 {
     begin_choice(out, answer, choice);
     buf_add_text(out, answer->ask.chat ? ",\"delta\":{}" : ",\"text\":\"\"");
@@ -161,9 +161,9 @@ static void serve_models(struct mock_server *server, struct mock_conn *conn)
 const struct mock_shape mock_openai_chat = {
     .parse = mock_openai_parse_chat,
     .prefix = mock_openai_prefix,
-    .opening = mock_openai_opening,
+    .opening = write_opening,
     .token = mock_openai_token,
-    .finish = mock_openai_finish,
+    .finish = write_finish,
     .usage = write_usage_event,
     .failure = mock_openai_failure,
     .done = mock_write_done,
@@ -175,7 +175,7 @@ static const struct mock_shape completions = {
     .parse = mock_openai_parse_completions,
     .prefix = mock_openai_prefix,
     .token = mock_openai_token,
-    .finish = mock_openai_finish,
+    .finish = write_finish,
     .usage = write_usage_event,
     .failure = mock_openai_failure,
     .done = mock_write_done,

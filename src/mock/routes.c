@@ -99,8 +99,9 @@ static const char *header_for(int status)
     return status == 429 ? "retry-after: 1\r\n" : NULL;
 }
 
-void mock_reply_refusal(struct mock_server *server, struct mock_conn *conn,
-                        const struct mock_refusal *no)
+/* Counts the error and sends it in the dialect's words. */
+static void refuse(struct mock_server *server, struct mock_conn *conn,
+                   const struct mock_refusal *no)
 {
     reply_refusal(server, conn, no, header_for(no->sent_status));
 }
@@ -111,7 +112,7 @@ void mock_reply_own_refusal(struct mock_server *server, struct mock_conn *conn,
     const struct mock_shape *shape = mock_shape_of(server, conn);
     if (shape->disguise)
         shape->disguise(&conn->answer.ask, no);
-    mock_reply_refusal(server, conn, no);
+    refuse(server, conn, no);
 }
 
 /* ---- answers of the model ---- */
@@ -162,7 +163,7 @@ void mock_generate(struct mock_server *server, struct mock_conn *conn)
     conn->last = conn->last || conn->answer.over.close;
     no.request = conn->answer.request;
     if (asked_to_fail) {
-        mock_reply_refusal(server, conn, &no);
+        refuse(server, conn, &no);
     } else if (fails) {
         mock_reply_own_refusal(server, conn, &no);
     } else {
@@ -273,7 +274,7 @@ static void refuse_path(struct mock_server *server, struct mock_conn *conn)
     mock_refuse(&no, 404, "unknown_url", NULL, "Invalid URL (%.*s %.*s)",
                 (int)(conn->http.method.len < 20 ? conn->http.method.len : 20),
                 conn->http.method.data, (int)(path.len < 200 ? path.len : 200), path.data);
-    mock_reply_refusal(server, conn, &no);
+    refuse(server, conn, &no);
 }
 
 /* Found before anything was read: no stream has been opened. */
@@ -288,7 +289,7 @@ static void refuse_http(struct mock_server *server, struct mock_conn *conn)
     struct mock_refusal no;
     conn->last = true;
     mock_refuse(&no, conn->http.status, NULL, NULL, "%s", conn->http.problem);
-    mock_reply_refusal(server, conn, &no);
+    refuse(server, conn, &no);
 }
 
 void mock_route(struct mock_server *server, struct mock_conn *conn)

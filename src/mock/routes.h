@@ -18,9 +18,7 @@ void mock_write_reply(struct mock_server *server, const struct mock_conn *conn, 
                       const char *header);
 /* Sends server->event as the JSON body of a whole answer and ends it. */
 void mock_reply(struct mock_server *server, struct mock_conn *conn, int status, const char *header);
-/* Counts the error and sends it in the dialect's words. */
-void mock_reply_refusal(struct mock_server *server, struct mock_conn *conn,
-                        const struct mock_refusal *no);
-/* The same for what the API itself has found wrong, which some dialects do not show as a status. */
+/* Counts the error that the API itself has found and sends it in the dialect's words; some dialects
+ * do not show it as a status. */
 void mock_reply_own_refusal(struct mock_server *server, struct mock_conn *conn,
                             struct mock_refusal *no);

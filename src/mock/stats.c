@@ -35,7 +35,8 @@ void mock_stats_reset(struct mock_stats *stats, uint64_t now_ns)
 
 /* ---- distinct bodies ---- */
 
-uint64_t mock_stats_hash(struct span body)
+/* FNV-1a, 64 bits. */
+static uint64_t hash_of(struct span body)
 {
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
     for (size_t i = 0; i < body.len; i++)
@@ -105,7 +106,7 @@ void mock_stats_arrive(struct mock_stats *stats, struct span body, uint64_t now_
         flight->max_ns = now_ns;
         flight->area_at_max = flight->area;
     }
-    uint64_t hash = mock_stats_hash(body);
+    uint64_t hash = hash_of(body);
     stats->bodies++;
     stats->body_hash_sum += hash;
     remember(&stats->hashes, hash);

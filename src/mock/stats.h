@@ -74,8 +74,5 @@ void mock_stats_arrive(struct mock_stats *stats, struct span body, uint64_t now_
 void mock_stats_leave(struct mock_stats *stats, uint64_t now_ns);
 void mock_stats_error(struct mock_stats *stats, int status);
 
-/* FNV-1a, 64 bits. */
-uint64_t mock_stats_hash(struct span body);
-
 void mock_stats_write(struct mock_stats *stats, uint64_t now_ns, bool with_arrivals,
                       struct buf *out);

@@ -4,7 +4,8 @@
 #include "mock/text.h"
 #include "wire/json.h"
 
-void mock_write_uint(struct buf *out, uint64_t value)
+/* Much faster than printf. */
+static void write_digits(struct buf *out, uint64_t value)
 {
     char digits[20];
     size_t at = sizeof digits;
@@ -17,7 +18,7 @@ void mock_write_uint(struct buf *out, uint64_t value)
 void mock_write_field(struct buf *out, const char *before, uint64_t value)
 {
     buf_add_text(out, before);
-    mock_write_uint(out, value);
+    write_digits(out, value);
 }
 
 void mock_write_text_or_null(struct buf *out, const char *text)

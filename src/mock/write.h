@@ -3,8 +3,6 @@
 
 #include "mock/dialect.h"
 
-/* Digits of a number; much faster than printf. */
-void mock_write_uint(struct buf *out, uint64_t value);
 /* `before` followed by the number. */
 void mock_write_field(struct buf *out, const char *before, uint64_t value);
 void mock_write_text_or_null(struct buf *out, const char *text);

@@ -406,7 +406,7 @@ static void title(const struct page *page)
     free(dataset);
 }
 
-void console_report_hiding(FILE *out, const struct report *report, struct secrets *secrets)
+void console_report(FILE *out, const struct report *report, struct secrets *secrets)
 {
     const char *no_colour = getenv("NO_COLOR");
     int fd = fileno(out);
@@ -426,9 +426,4 @@ void console_report_hiding(FILE *out, const struct report *report, struct secret
     console_trust(&page);
     console_said(&page);
     fflush(out);
-}
-
-void console_report(FILE *out, const struct report *report)
-{
-    console_report_hiding(out, report, NULL);
 }

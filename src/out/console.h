@@ -7,7 +7,6 @@
 struct report;
 struct secrets;
 
-void console_report(FILE *out, const struct report *report);
-/* The same with the secrets hidden in sentences that came from outside (an error body may repeat
- * the key it refused). */
-void console_report_hiding(FILE *out, const struct report *report, struct secrets *secrets);
+/* The secrets are hidden in sentences that came from outside (an error body may repeat the key it
+ * refused). */
+void console_report(FILE *out, const struct report *report, struct secrets *secrets);

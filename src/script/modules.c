@@ -70,7 +70,8 @@ static void open_require(lua_State *lua)
     lua_pop(lua, 1); // --
 }
 
-int log_lua_write(lua_State *lua)
+/* write(level, text): what the prelude builds log.* and print from. */
+static int log_lua_write(lua_State *lua)
 {
     static const struct {
         const char *name;

@@ -46,5 +46,3 @@ int time_lua_monotonic(struct lua_State *lua);
 int time_lua_iso8601(struct lua_State *lua);
 int time_lua_sleep(struct lua_State *lua);
 int secret_lua(struct lua_State *lua);
-/* log_write(level, text): what the prelude builds log.* and print from. */
-int log_lua_write(struct lua_State *lua);

@@ -84,7 +84,7 @@ static char *printed(const struct report *report, struct secrets *secrets)
     char *text = NULL;
     size_t len = 0;
     FILE *out = open_memstream(&text, &len);
-    console_report_hiding(out, report, secrets);
+    console_report(out, report, secrets);
     fclose(out);
     return text;
 }
