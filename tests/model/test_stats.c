@@ -49,72 +49,73 @@ static void check_statistics(const char *name, const struct summary_metric *metr
     }
 }
 
+static const struct {
+    const char *name;
+    double ms[5];
+    size_t n, wants;
+    struct expected want[15];
+} few[] = {
+    {"one",
+     {10},
+     1,
+     6,
+     {{STAT_MEAN, 10},
+      {STAT_STD, 0},
+      {STAT_MIN, 10},
+      {STAT_MAX, 10},
+      {STAT_P1, 10},
+      {STAT_P99_9, 10}}},
+    {"four, unsorted",
+     {4, 1, 3, 2},
+     4,
+     15,
+     {{STAT_MEAN, 2.5},
+      {STAT_STD, 1.118033988749895},
+      {STAT_MIN, 1},
+      {STAT_MAX, 4},
+      {STAT_P1, 1.03},
+      {STAT_P5, 1.15},
+      {STAT_P10, 1.3},
+      {STAT_P25, 1.75},
+      {STAT_P50, 2.5},
+      {STAT_P66, 2.98},
+      {STAT_P75, 3.25},
+      {STAT_P80, 3.4},
+      {STAT_P90, 3.7},
+      {STAT_P98, 3.94},
+      {STAT_P99_9, 3.997}}},
+    {"five, with equals",
+     {20, 100, 10, 50, 20},
+     5,
+     9,
+     {{STAT_MEAN, 40},
+      {STAT_STD, 32.863353450309965},
+      {STAT_P10, 14},
+      {STAT_P25, 20},
+      {STAT_P50, 20},
+      {STAT_P66, 39.2},
+      {STAT_P75, 50},
+      {STAT_P90, 80},
+      {STAT_P99, 98}}},
+};
+
 /* What numpy.percentile gives for these arrays, worked out by hand: position q·(n − 1). */
 static void test_percentiles_of_few(void **state)
 {
     (void)state;
-    static const struct {
-        const char *name;
-        double ms[5];
-        size_t n, wants;
-        struct expected want[15];
-    } cases[] = {
-        {"one",
-         {10},
-         1,
-         6,
-         {{STAT_MEAN, 10},
-          {STAT_STD, 0},
-          {STAT_MIN, 10},
-          {STAT_MAX, 10},
-          {STAT_P1, 10},
-          {STAT_P99_9, 10}}},
-        {"four, unsorted",
-         {4, 1, 3, 2},
-         4,
-         15,
-         {{STAT_MEAN, 2.5},
-          {STAT_STD, 1.118033988749895},
-          {STAT_MIN, 1},
-          {STAT_MAX, 4},
-          {STAT_P1, 1.03},
-          {STAT_P5, 1.15},
-          {STAT_P10, 1.3},
-          {STAT_P25, 1.75},
-          {STAT_P50, 2.5},
-          {STAT_P66, 2.98},
-          {STAT_P75, 3.25},
-          {STAT_P80, 3.4},
-          {STAT_P90, 3.7},
-          {STAT_P98, 3.94},
-          {STAT_P99_9, 3.997}}},
-        {"five, with equals",
-         {20, 100, 10, 50, 20},
-         5,
-         9,
-         {{STAT_MEAN, 40},
-          {STAT_STD, 32.863353450309965},
-          {STAT_P10, 14},
-          {STAT_P25, 20},
-          {STAT_P50, 20},
-          {STAT_P66, 39.2},
-          {STAT_P75, 50},
-          {STAT_P90, 80},
-          {STAT_P99, 98}}},
-    };
     struct sample *sample = made_sample(0, 0, 0, 0);
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < sizeof few / sizeof *few; i++) {
         struct stats *stats = stats_new();
-        for (size_t k = 0; k < cases[i].n; k++)
-            add_latency(stats, sample, cases[i].ms[k]);
+        for (size_t k = 0; k < few[i].n; k++)
+            add_latency(stats, sample, few[i].ms[k]);
         struct stage_facts facts = {0};
         struct summary summary;
         stats_summarise(stats, &facts, &summary);
         const struct summary_metric *latency = &summary.metric[METRIC_LATENCY];
-        CHECK_INT(cases[i].name, latency->present, true);
-        CHECK_INT(cases[i].name, latency->exact, true);
-        CHECK_INT(cases[i].name, latency->value[STAT_COUNT_N], cases[i].n);
-        check_statistics(cases[i].name, latency, cases[i].want, cases[i].wants, EXACTLY);
+        CHECK_INT(few[i].name, latency->present, true);
+        CHECK_INT(few[i].name, latency->exact, true);
+        CHECK_INT(few[i].name, latency->value[STAT_COUNT_N], few[i].n);
+        check_statistics(few[i].name, latency, few[i].want, few[i].wants, EXACTLY);
         stats_free(stats);
     }
     sample_free(sample);

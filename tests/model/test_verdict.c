@@ -327,94 +327,92 @@ static void nothing_wrong(struct run_facts_made *run)
     (void)run;
 }
 
+static const struct {
+    const char *name;
+    void (*change)(struct run_facts_made *run);
+    const char *says; /* NULL: nothing to say */
+    const char *figure;
+    bool remark;
+} reasons[] = {
+    {"blameless", nothing_wrong, NULL, NULL, false},
+    {"lag past 5 ms", lag_past_5_ms, "client-bound: the event loop", "6.20 ms", false},
+    {"lag past a tenth", lag_past_a_tenth, "client-bound: the event loop", "2.100 ms", false},
+    {"lag just below", lag_just_below, NULL, NULL, false},
+    {"lag without itl", lag_without_itl, NULL, NULL, false},
+    {"late but stamped", late_but_stamped, "reads came up to 6.20 ms", "kernel's stamps", true},
+    {"late and together", late_and_together, "client-bound: reads came up to 6.20 ms", "1.1 %",
+     false},
+    {"together but in time", together_but_in_time, "100.0 % of the gaps", "4.90 ms", true},
+    {"late and unstamped", late_and_unstamped, "client-bound: the event loop", "6.20 ms", false},
+    {"clock set", clock_set, "the system's clock was set 2 times", "3.5 s", true},
+    {"busy composer", busy_composer, "the composer used 91 %", "build_request", true},
+    {"busy scorer", busy_scorer, "the busiest scorer used 99 %", "read_event", true},
+    {"not measured", not_measured, NULL, NULL, false},
+    {"busy worker", busy_worker, "client-bound: the busiest worker", "97 %", false},
+    {"starved long", starved_long, "client-bound: 11 of 1000 starts", "11 s", false},
+    {"starved at the start", starved_at_the_start, NULL, NULL, false},
+    {"starved seldom", starved_seldom, NULL, NULL, false},
+    {"held", held_back, "client-bound: starts were held back 3 times because scorers were",
+     "behind", false},
+    {"held for disk", held_for_disk, "client-bound: starts were held back 3 times because the",
+     "database or another output was behind", false},
+    {"held for both", held_for_both, "client-bound: starts were held back 3 times because sco",
+     "and the database", false},
+    {"no descriptors", without_descriptors, "descriptors ran out: 17 connections", "EMFILE", false},
+    {"full", full_of_descriptors, "descriptors: 100 requests were in flight", "ulimit", false},
+    {"nearly full", nearly_full, NULL, NULL, false},
+    {"too slow", too_slow, "requests left at 97.8 a second", "103", false},
+    {"fast enough", fast_enough, NULL, NULL, false},
+    {"no rate", no_rate, NULL, NULL, false},
+    {"cap", slowed_by_the_cap, "requests left at 97.8 a second", "because of the cap", true},
+    {"no core", without_core, "a worker was ready to run", "11 %", true},
+    {"long scoring", long_scoring, "scorers were behind", "1.5 s", true},
+    {"slow disk", slow_disk, "the database or another output was behind", "91 %", true},
+    {"busy for a moment", busy_for_a_moment, NULL, NULL, false},
+    {"scorers waited", scorers_waited, "the database or another output was behind", "0 s", true},
+    {"written late", written_late, "the database or another output was behind", "2.25 s", true},
+    {"too few", too_few_in_flight, "achieved concurrency", "94.90", false},
+    {"just enough", just_enough_in_flight, NULL, NULL, false},
+    {"never reached", never_reached, "in flight never reached the 100", "37", false},
+    {"fewer requests", fewer_requests_than_slots, NULL, NULL, false},
+    {"impossible", impossible, "times stand in an impossible order", "in 4 exchanges", false},
+    {"beyond", beyond, "statistics leave out 2 values", "histogram", false},
+    {"no success", nothing_succeeded, "no request succeeded", "nothing", false},
+    {"some failed", some_failed, NULL, NULL, false},
+    {"mixed", mixed_sources, "output tokens come from mixed sources", "script 400, usage 600",
+     true},
+    {"events", events_counted, "output tokens of 1000 answers are counts of events", "several",
+     true},
+    {"unknown", some_unknown, "output tokens of 10 answers are not known", "missing", true},
+    {"hook", hook_failed, "parse_responses failed", "12", true},
+    {"resent", sent_again, "5 requests had to be sent again", "last try", true},
+    {"rows", bad_rows, "the data has 8 malformed rows", "skipped", true},
+    {"cycled", cycled, "the data started again 1 time;", "cache", true},
+    {"left out", left_out, "the bodies of 70 exchanges", "not stored", true},
+    {"not asked", not_asked, "the bodies of 1 exchange were not stored", "--store says", true},
+    {"past max", past_max, "the bodies of 12 exchanges were not", "--store-max", true},
+    {"own metrics", own_metrics_failed, "the script failed to give 9 values", "missing", true},
+    {"warned", warned, "the log has 6 warnings", "log", true},
+};
+
 static void test_each_reason(void **state)
 {
     (void)state;
-    static const struct {
-        const char *name;
-        void (*change)(struct run_facts_made *run);
-        const char *says; /* NULL: nothing to say */
-        const char *figure;
-        bool remark;
-    } cases[] = {
-        {"blameless", nothing_wrong, NULL, NULL, false},
-        {"lag past 5 ms", lag_past_5_ms, "client-bound: the event loop", "6.20 ms", false},
-        {"lag past a tenth", lag_past_a_tenth, "client-bound: the event loop", "2.100 ms", false},
-        {"lag just below", lag_just_below, NULL, NULL, false},
-        {"lag without itl", lag_without_itl, NULL, NULL, false},
-        {"late but stamped", late_but_stamped, "reads came up to 6.20 ms", "kernel's stamps", true},
-        {"late and together", late_and_together, "client-bound: reads came up to 6.20 ms", "1.1 %",
-         false},
-        {"together but in time", together_but_in_time, "100.0 % of the gaps", "4.90 ms", true},
-        {"late and unstamped", late_and_unstamped, "client-bound: the event loop", "6.20 ms",
-         false},
-        {"clock set", clock_set, "the system's clock was set 2 times", "3.5 s", true},
-        {"busy composer", busy_composer, "the composer used 91 %", "build_request", true},
-        {"busy scorer", busy_scorer, "the busiest scorer used 99 %", "read_event", true},
-        {"not measured", not_measured, NULL, NULL, false},
-        {"busy worker", busy_worker, "client-bound: the busiest worker", "97 %", false},
-        {"starved long", starved_long, "client-bound: 11 of 1000 starts", "11 s", false},
-        {"starved at the start", starved_at_the_start, NULL, NULL, false},
-        {"starved seldom", starved_seldom, NULL, NULL, false},
-        {"held", held_back, "client-bound: starts were held back 3 times because scorers were",
-         "behind", false},
-        {"held for disk", held_for_disk, "client-bound: starts were held back 3 times because the",
-         "database or another output was behind", false},
-        {"held for both", held_for_both, "client-bound: starts were held back 3 times because sco",
-         "and the database", false},
-        {"no descriptors", without_descriptors, "descriptors ran out: 17 connections", "EMFILE",
-         false},
-        {"full", full_of_descriptors, "descriptors: 100 requests were in flight", "ulimit", false},
-        {"nearly full", nearly_full, NULL, NULL, false},
-        {"too slow", too_slow, "requests left at 97.8 a second", "103", false},
-        {"fast enough", fast_enough, NULL, NULL, false},
-        {"no rate", no_rate, NULL, NULL, false},
-        {"cap", slowed_by_the_cap, "requests left at 97.8 a second", "because of the cap", true},
-        {"no core", without_core, "a worker was ready to run", "11 %", true},
-        {"long scoring", long_scoring, "scorers were behind", "1.5 s", true},
-        {"slow disk", slow_disk, "the database or another output was behind", "91 %", true},
-        {"busy for a moment", busy_for_a_moment, NULL, NULL, false},
-        {"scorers waited", scorers_waited, "the database or another output was behind", "0 s",
-         true},
-        {"written late", written_late, "the database or another output was behind", "2.25 s", true},
-        {"too few", too_few_in_flight, "achieved concurrency", "94.90", false},
-        {"just enough", just_enough_in_flight, NULL, NULL, false},
-        {"never reached", never_reached, "in flight never reached the 100", "37", false},
-        {"fewer requests", fewer_requests_than_slots, NULL, NULL, false},
-        {"impossible", impossible, "times stand in an impossible order", "in 4 exchanges", false},
-        {"beyond", beyond, "statistics leave out 2 values", "histogram", false},
-        {"no success", nothing_succeeded, "no request succeeded", "nothing", false},
-        {"some failed", some_failed, NULL, NULL, false},
-        {"mixed", mixed_sources, "output tokens come from mixed sources", "script 400, usage 600",
-         true},
-        {"events", events_counted, "output tokens of 1000 answers are counts of events", "several",
-         true},
-        {"unknown", some_unknown, "output tokens of 10 answers are not known", "missing", true},
-        {"hook", hook_failed, "parse_responses failed", "12", true},
-        {"resent", sent_again, "5 requests had to be sent again", "last try", true},
-        {"rows", bad_rows, "the data has 8 malformed rows", "skipped", true},
-        {"cycled", cycled, "the data started again 1 time;", "cache", true},
-        {"left out", left_out, "the bodies of 70 exchanges", "not stored", true},
-        {"not asked", not_asked, "the bodies of 1 exchange were not stored", "--store says", true},
-        {"past max", past_max, "the bodies of 12 exchanges were not", "--store-max", true},
-        {"own metrics", own_metrics_failed, "the script failed to give 9 values", "missing", true},
-        {"warned", warned, "the log has 6 warnings", "log", true},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {
         struct run_facts_made run;
         struct verdict verdict;
         blameless(&run);
-        cases[i].change(&run);
+        reasons[i].change(&run);
         verdict_of(&run.whole, &run.steady, &run.trust, &verdict);
-        CHECK_INT(cases[i].name, verdict.count, cases[i].says ? 1 : 0);
-        CHECK_INT(cases[i].name, verdict.sound, !cases[i].says || cases[i].remark);
-        if (!cases[i].says)
+        CHECK_INT(reasons[i].name, verdict.count, reasons[i].says ? 1 : 0);
+        CHECK_INT(reasons[i].name, verdict.sound, !reasons[i].says || reasons[i].remark);
+        if (!reasons[i].says)
             continue;
-        CHECK_INT(cases[i].name, verdict.remark[0], cases[i].remark);
-        if (strncmp(verdict.reason[0], cases[i].says, strlen(cases[i].says)) != 0 ||
-            !strstr(verdict.reason[0], cases[i].figure))
-            fail_msg("%s: \"%s\", want \"%s…%s…\"", cases[i].name, verdict.reason[0], cases[i].says,
-                     cases[i].figure);
+        CHECK_INT(reasons[i].name, verdict.remark[0], reasons[i].remark);
+        if (strncmp(verdict.reason[0], reasons[i].says, strlen(reasons[i].says)) != 0 ||
+            !strstr(verdict.reason[0], reasons[i].figure))
+            fail_msg("%s: \"%s\", want \"%s…%s…\"", reasons[i].name, verdict.reason[0],
+                     reasons[i].says, reasons[i].figure);
     }
 }
 

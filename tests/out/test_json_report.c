@@ -75,61 +75,62 @@ static const cJSON *at(const cJSON *item, const char *path)
     return item;
 }
 
+static const struct {
+    const char *path;
+    const char *want; /* as cJSON prints it */
+} values[] = {
+    {"schema_version", "1"},
+    {"run.name", "\"run-1\""},
+    {"run.started_unix", "1700000000"},
+    {"options.url", "\"http://user:[redacted]@127.0.0.1:8000/v1?access_token=[redacted]\""},
+    {"options.api_key", "\"[redacted]\""},
+    {"options.model", "\"m\\\"1\""},
+    {"options.temperature", "0.8"},
+    {"options.read_timeout", "90"},
+    {"options.stream", "true"},
+    {"options.stop.1", "\"say [redacted]\""},
+    {"end.reason", "\"interrupted\""},
+    {"end.stop_reason", "\"because\""},
+    {"interrupted", "true"},
+    {"counts.due", "353"},
+    {"counts.ok", "340"},
+    {"counts.failed", "9"},
+    {"counts.by_outcome.http_5xx", "7"},
+    {"counts.by_outcome.reset", "0"},
+    {"tokens.completion", "21760"},
+    {"tokens.sources.usage", "340"},
+    {"window.seconds", "4.872"},
+    {"window.last_start_s", "3.5"},
+    {"window.drain_s", "0"},
+    {"metrics.ttft.n", "340"},
+    {"metrics.ttft.mean", "0.0263"},
+    {"metrics.ttft.p99_9", "0.0394237"},
+    {"metrics.ttft.exact", "true"},
+    {"metrics.cached_tokens.n", "0"},
+    {"metrics.cached_tokens.p50", "null"},
+    {"metrics.cached_tokens.exact", "null"},
+    {"metrics.request_throughput.value", "71.84"},
+    {"felt.latency.p90", "1.96"},
+    {"felt.latency.p99", "null"},
+    {"steady.seconds", "3.45"},
+    {"steady.from_s", "0.05"},
+    {"steady.metrics.itl.n", "15750"},
+    {"errors.0.outcome", "\"http_5xx\""},
+    {"errors.0.count", "7"},
+    {"errors.1.example", "\"the stream ended without its end marker\""},
+    {"trust.loop_lag.p99", "0.0003"},
+    {"trust.receive_delay.max", "null"},
+    {"trust.worker_cpu_share", "0.34"},
+    {"trust.composer_cpu_share", "0.02"},
+    {"trust.scorer_cpu_share", "0.11"},
+    {"verdict.sound", "false"},
+    {"verdict.reasons.0", "\"client-bound\""},
+    {"verdict.remarks.0", "\"2 warnings\""},
+    {"database", "\"./outputs/run-1.db\""},
+};
+
 static void values_are_the_reports(void **state)
 {
-    static const struct {
-        const char *path;
-        const char *want; /* as cJSON prints it */
-    } cases[] = {
-        {"schema_version", "1"},
-        {"run.name", "\"run-1\""},
-        {"run.started_unix", "1700000000"},
-        {"options.url", "\"http://user:[redacted]@127.0.0.1:8000/v1?access_token=[redacted]\""},
-        {"options.api_key", "\"[redacted]\""},
-        {"options.model", "\"m\\\"1\""},
-        {"options.temperature", "0.8"},
-        {"options.read_timeout", "90"},
-        {"options.stream", "true"},
-        {"options.stop.1", "\"say [redacted]\""},
-        {"end.reason", "\"interrupted\""},
-        {"end.stop_reason", "\"because\""},
-        {"interrupted", "true"},
-        {"counts.due", "353"},
-        {"counts.ok", "340"},
-        {"counts.failed", "9"},
-        {"counts.by_outcome.http_5xx", "7"},
-        {"counts.by_outcome.reset", "0"},
-        {"tokens.completion", "21760"},
-        {"tokens.sources.usage", "340"},
-        {"window.seconds", "4.872"},
-        {"window.last_start_s", "3.5"},
-        {"window.drain_s", "0"},
-        {"metrics.ttft.n", "340"},
-        {"metrics.ttft.mean", "0.0263"},
-        {"metrics.ttft.p99_9", "0.0394237"},
-        {"metrics.ttft.exact", "true"},
-        {"metrics.cached_tokens.n", "0"},
-        {"metrics.cached_tokens.p50", "null"},
-        {"metrics.cached_tokens.exact", "null"},
-        {"metrics.request_throughput.value", "71.84"},
-        {"felt.latency.p90", "1.96"},
-        {"felt.latency.p99", "null"},
-        {"steady.seconds", "3.45"},
-        {"steady.from_s", "0.05"},
-        {"steady.metrics.itl.n", "15750"},
-        {"errors.0.outcome", "\"http_5xx\""},
-        {"errors.0.count", "7"},
-        {"errors.1.example", "\"the stream ended without its end marker\""},
-        {"trust.loop_lag.p99", "0.0003"},
-        {"trust.receive_delay.max", "null"},
-        {"trust.worker_cpu_share", "0.34"},
-        {"trust.composer_cpu_share", "0.02"},
-        {"trust.scorer_cpu_share", "0.11"},
-        {"verdict.sound", "false"},
-        {"verdict.reasons.0", "\"client-bound\""},
-        {"verdict.remarks.0", "\"2 warnings\""},
-        {"database", "\"./outputs/run-1.db\""},
-    };
     (void)state;
     struct world world;
     world_init(&world, 340);
@@ -143,9 +144,9 @@ static void values_are_the_reports(void **state)
     strcpy(report->verdict.reason[0], "client-bound");
     strcpy(report->verdict.reason[1], "2 warnings");
     cJSON *root = parsed(&world);
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char *got = cJSON_PrintUnformatted(at(root, cases[i].path));
-        CHECK_TEXT(cases[i].path, got, cases[i].want);
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        char *got = cJSON_PrintUnformatted(at(root, values[i].path));
+        CHECK_TEXT(values[i].path, got, values[i].want);
         cJSON_free(got);
     }
     assert_null(cJSON_GetObjectItem(cJSON_GetObjectItem(root, "options"), "top_p"));

@@ -148,71 +148,72 @@ static void lab_fini(struct lab *lab)
     fixture_fini(&lab->fixture);
 }
 
+static const struct {
+    const char *body;
+    double value; /* NAN = none */
+    const char *says;
+} functions[] = {
+    {"return 7", 7, NULL},
+    {"return -0.5", -0.5, NULL},
+    {"return nil", (double)NAN, NULL},
+    {"", (double)NAN, NULL},
+    {"return 1, 'more'", 1, NULL},
+    {"return select(2, s.text:gsub('%S+', ''))", 2, NULL},
+    {"return s.outcome == 'ok' and s.status == 200 and s.streamed and 1", 1, NULL},
+    {"return s.index * 10 + s.stage", 412, NULL},
+    {"return s.finish == 'stop' and s.error == nil and 1", 1, NULL},
+    {"return s.prompt_tokens * 10 + s.completion_tokens", 54, NULL},
+    {"return s.cached_tokens", (double)NAN, NULL},
+    {"return s.reasoning_tokens", 0, NULL},
+    {"return s.ttfb", 0.25, NULL},
+    {"return s.ttft", 0.5, NULL},
+    {"return s.latency", 1.25, NULL},
+    {"return s.tpot", 0.25, NULL},
+    {"return s.connect", (double)NAN, NULL},
+    {"return #s.events", 3, NULL},
+    {"return s.events[2].time", 0.75, NULL},
+    {"return s.events[1].kind == 'c' and s.events[2].kind == 'p' and 1", 1, NULL},
+    {"return s.events[1].tokens", 3, NULL},
+    {"return s.events[3].tokens", (double)NAN, NULL},
+    {"return s.events[2].index", 1, NULL},
+    {"return s.events[3].coalesced and not s.events[1].coalesced and 1", 1, NULL},
+    {"return s.events == s.events and 1", 1, NULL},
+    {"return c.index + c.status", 241, NULL},
+    {"return 0/0", (double)NAN, "must return a number or nil, not "},
+    {"return 1/0", (double)NAN, "must return a number or nil, not inf"},
+    {"return '7'", (double)NAN, "must return a number or nil, not a string"},
+    {"return {}", (double)NAN, "must return a number or nil, not a table"},
+    {"return 7LL", (double)NAN, "must return a number or nil, not FFI data"},
+    {"error('no luck')", (double)NAN, "no luck"},
+    {"return s.tfft", (double)NAN, "sample has no 'tfft' (did you mean 'ttft'?)"},
+    {"return s.evnts", (double)NAN, "(did you mean 'events'?)"},
+    {"return s.nothing_like_it", (double)NAN, "sample has no 'nothing_like_it'"},
+    {"return s.itl", (double)NAN, "'itl': it is not one value a request"},
+    {"return s.request_throughput", (double)NAN, "it is not one value a request"},
+    {"return s[1]", (double)NAN, "by the names of its fields, not by a number"},
+    {"s.text = 'x' return 1", (double)NAN, "sample is read-only: 'text' cannot be set"},
+    {"return c.nothing.more", (double)NAN, "attempt to index field 'nothing'"},
+};
+
 /* Each is the function's body; NULL says: its value. */
 static void functions_give_values(void **state)
 {
     (void)state;
-    static const struct {
-        const char *body;
-        double value; /* NAN = none */
-        const char *says;
-    } cases[] = {
-        {"return 7", 7, NULL},
-        {"return -0.5", -0.5, NULL},
-        {"return nil", (double)NAN, NULL},
-        {"", (double)NAN, NULL},
-        {"return 1, 'more'", 1, NULL},
-        {"return select(2, s.text:gsub('%S+', ''))", 2, NULL},
-        {"return s.outcome == 'ok' and s.status == 200 and s.streamed and 1", 1, NULL},
-        {"return s.index * 10 + s.stage", 412, NULL},
-        {"return s.finish == 'stop' and s.error == nil and 1", 1, NULL},
-        {"return s.prompt_tokens * 10 + s.completion_tokens", 54, NULL},
-        {"return s.cached_tokens", (double)NAN, NULL},
-        {"return s.reasoning_tokens", 0, NULL},
-        {"return s.ttfb", 0.25, NULL},
-        {"return s.ttft", 0.5, NULL},
-        {"return s.latency", 1.25, NULL},
-        {"return s.tpot", 0.25, NULL},
-        {"return s.connect", (double)NAN, NULL},
-        {"return #s.events", 3, NULL},
-        {"return s.events[2].time", 0.75, NULL},
-        {"return s.events[1].kind == 'c' and s.events[2].kind == 'p' and 1", 1, NULL},
-        {"return s.events[1].tokens", 3, NULL},
-        {"return s.events[3].tokens", (double)NAN, NULL},
-        {"return s.events[2].index", 1, NULL},
-        {"return s.events[3].coalesced and not s.events[1].coalesced and 1", 1, NULL},
-        {"return s.events == s.events and 1", 1, NULL},
-        {"return c.index + c.status", 241, NULL},
-        {"return 0/0", (double)NAN, "must return a number or nil, not "},
-        {"return 1/0", (double)NAN, "must return a number or nil, not inf"},
-        {"return '7'", (double)NAN, "must return a number or nil, not a string"},
-        {"return {}", (double)NAN, "must return a number or nil, not a table"},
-        {"return 7LL", (double)NAN, "must return a number or nil, not FFI data"},
-        {"error('no luck')", (double)NAN, "no luck"},
-        {"return s.tfft", (double)NAN, "sample has no 'tfft' (did you mean 'ttft'?)"},
-        {"return s.evnts", (double)NAN, "(did you mean 'events'?)"},
-        {"return s.nothing_like_it", (double)NAN, "sample has no 'nothing_like_it'"},
-        {"return s.itl", (double)NAN, "'itl': it is not one value a request"},
-        {"return s.request_throughput", (double)NAN, "it is not one value a request"},
-        {"return s[1]", (double)NAN, "by the names of its fields, not by a number"},
-        {"s.text = 'x' return 1", (double)NAN, "sample is read-only: 'text' cannot be set"},
-        {"return c.nothing.more", (double)NAN, "attempt to index field 'nothing'"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
         struct lab lab;
-        char *script =
-            mem_printf(METRICS("{{name='m', unit='s', of=function(s, c) %s end}}"), cases[i].body);
+        char *script = mem_printf(METRICS("{{name='m', unit='s', of=function(s, c) %s end}}"),
+                                  functions[i].body);
         lab_open(&lab, script);
         lab_measure(&lab);
         double got = lab.sample->own_values[0];
-        if (isnan(got) != isnan(cases[i].value) || (!isnan(got) && got != cases[i].value))
-            fail_msg("%s: %g, want %g (%s)", cases[i].body, got, cases[i].value,
+        if (isnan(got) != isnan(functions[i].value) || (!isnan(got) && got != functions[i].value))
+            fail_msg("%s: %g, want %g (%s)", functions[i].body, got, functions[i].value,
                      lab.sample->own_error ? lab.sample->own_error : "");
-        CHECK_INT(cases[i].body, lab.sample->own_failed, cases[i].says ? 1 : 0);
-        CHECK_INT(cases[i].body, lab.sample->own_error != NULL, cases[i].says != NULL);
-        if (cases[i].says) {
-            check_contains(cases[i].body, lab.sample->own_error, "metric 'm': ");
-            check_contains(cases[i].body, lab.sample->own_error, cases[i].says);
+        CHECK_INT(functions[i].body, lab.sample->own_failed, functions[i].says ? 1 : 0);
+        CHECK_INT(functions[i].body, lab.sample->own_error != NULL, functions[i].says != NULL);
+        if (functions[i].says) {
+            check_contains(functions[i].body, lab.sample->own_error, "metric 'm': ");
+            check_contains(functions[i].body, lab.sample->own_error, functions[i].says);
         }
         CHECK_INT("the outcome stays", lab.sample->outcome, OUTCOME_OK);
         lab_fini(&lab);
