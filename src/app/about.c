@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "app/calibrate_options.h"
 #include "app/commands.h"
 #include "app/export_options.h"
 #include "app/mock_options.h"
@@ -38,6 +39,14 @@ static const struct about_row mock_examples[] = {
     {"llmbench mock --port 8000 --ttft 50ms --itl 20ms --jitter 10% --tokens 64",
      "a server whose answers begin after some 50 ms and bring a token every 20 ms"},
     {"llmbench mock --port 0", "on a free port, which it prints"},
+};
+
+static const struct about_row calibrate_examples[] = {
+    {"llmbench calibrate", "100 streams of 50 tokens a second, then the highest sound load"},
+    {"llmbench calibrate --parallel 1000 --search 0",
+     "the error at 1,000 streams, without a search"},
+    {"llmbench calibrate --rate 200 --threads 2 --json -",
+     "arrivals a second, two workers, as JSON"},
 };
 
 static const struct about_row export_examples[] = {
@@ -86,6 +95,15 @@ const struct command about_commands[] = {
         .row_count = &mock_row_count,
         .examples = TABLE(mock_examples),
         .run = mock_cmd,
+    },
+    {
+        .name = "calibrate",
+        .summary = "measure this program on this machine: its error, and up to which load",
+        .usage = "calibrate [options]",
+        .rows = calibrate_rows,
+        .row_count = &calibrate_row_count,
+        .examples = TABLE(calibrate_examples),
+        .run = calibrate_cmd,
     },
     {
         .name = "export",
@@ -149,6 +167,8 @@ static const struct about_row environment[] = {
     {"LLMBENCH_API_KEY, OPENAI_API_KEY", "the API key when --api-key is not given, in this order"},
     {"LLMBENCH_PATH", "folders (separated by :) searched for scripts by name before the built-in "
                       "ones"},
+    {"XDG_STATE_HOME", "where the last calibration is kept, below llmbench (default: "
+                       "~/.local/state)"},
     {"XDG_CACHE_HOME", "where downloaded data is kept, below llmbench/datasets (default: "
                        "~/.cache)"},
     {"MODELSCOPE_ENDPOINT, HF_ENDPOINT", "where data is downloaded from, tried in this order "
@@ -164,6 +184,7 @@ static const struct about_row files[] = {
     {"OUTPUTS-DIR/NAME.log", "warnings, script errors and notes of the run"},
     {"WORK-DIR/output/NAME-YYYYmmddHHMMSS", "with --work-dir, the folder of both"},
     {"$XDG_CACHE_HOME/llmbench/datasets", "downloaded data"},
+    {"$XDG_STATE_HOME/llmbench/calibration.json", "the last calibration of this machine"},
 };
 const struct about_table about_files = TABLE(files);
 

@@ -34,6 +34,12 @@ static double memory_bytes(void)
     return (double)kib * 1024;
 }
 
+char *host_name(void)
+{
+    struct utsname system;
+    return mem_text(uname(&system) == 0 ? system.nodename : "");
+}
+
 char *host_line(void)
 {
     enum { LIMIT = 1024 };

@@ -88,6 +88,8 @@ static bool collect_facts(struct one_run *run, struct err *err)
     facts->db_path = mem_text(results->db_path);
     facts->log_path = mem_text(results->log_path);
     facts->host = mem_text(results->host);
+    facts->calibration = mem_text(results->calibration);
+    facts->calibrated = mem_text(results->calibrated);
     return true;
 }
 

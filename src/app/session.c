@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "app/app.h"
+#include "app/calibrated.h"
 #include "app/hidden.h"
 #include "app/host.h"
 #include "app/paths.h"
@@ -94,6 +95,7 @@ bool session_name(struct session *session, const struct run_facts *first, struct
         facts->version = LLMBENCH_VERSION;
         facts->libraries = session->libraries = host_libraries();
         facts->host = host_line();
+        calibrated_look(facts, session->log);
         facts->options = &session->options->set;
         facts->started_wall_ns = first->started_wall_ns;
         work_dir_apply(session->options, facts->started_wall_ns);

@@ -14,7 +14,7 @@
 #include "model/sink.h"
 #include "run/run.h"
 
-enum { SINK_STORE, SINK_PROGRESS, SINK_WANDB, SINK_DEBUG, SINKS };
+enum { SINK_STORE, SINK_PROGRESS, SINK_WANDB, SINK_DEBUG, SINK_STAMPS, SINKS };
 
 struct session {
     struct options *options; /* those that say where results go; borrowed */

@@ -39,6 +39,8 @@ void run_facts_fini(struct run_facts *facts)
     free(facts->db_path);
     free(facts->log_path);
     free(facts->host);
+    free(facts->calibration);
+    free(facts->calibrated);
     free(facts->own);
     *facts = (struct run_facts){0};
 }

@@ -23,6 +23,8 @@ struct run_facts {
     char *data_source; /* "bundled sample (200 prompts)", "file PATH", "download from …", "--prompt"
                         */
     char *db_path, *log_path; /* "" = none */
+    char *calibration;        /* of this host, the last one, as JSON; NULL = none */
+    char *calibrated;         /* the same in a sentence */
     char *host;               /* "Linux 6.1 x86_64, 2 CPUs, 24 GiB" */
     uint64_t started_wall_ns;
     const struct opt_set *options; /* borrowed */

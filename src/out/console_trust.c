@@ -234,6 +234,8 @@ void console_trust(const struct page *page)
     add_connections(table, &report->whole);
     add_token_sources(table, &report->whole);
     add_data(table, page);
+    if (report->facts->calibrated)
+        add(table, page, "Calibrated", report->facts->calibrated);
     add_troubles(table, page);
     add_warnings(table, page);
     add(table, page, "Run ended", run_end_sentence(report->end));

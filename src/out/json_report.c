@@ -49,6 +49,9 @@ static cJSON *run_json(const struct run_facts *facts, struct secrets *secrets)
     cJSON_AddNumberToObject(run, "started_unix", clock_seconds(facts->started_wall_ns));
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         add_text(run, texts[i].key, secrets, texts[i].text);
+    add_text(run, "calibrated", secrets, facts->calibrated);
+    cJSON *calibration = facts->calibration ? cJSON_Parse(facts->calibration) : NULL;
+    cJSON_AddItemToObject(run, "calibration", calibration ? calibration : cJSON_CreateNull());
     return run;
 }
 

@@ -13,6 +13,7 @@ CREATE TABLE run (
     version                 TEXT NOT NULL,    -- of llmbench
     libraries               TEXT,             -- and of what it is built on
     host                    TEXT,             -- system, CPUs, memory of the client
+    calibration             TEXT,             -- JSON object: the host's last calibration (docs/calibrate.md), if there was one
     url                     TEXT,             -- credentials hidden
     model                   TEXT,
     api                     TEXT,             -- script and where it was found

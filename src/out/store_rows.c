@@ -430,8 +430,8 @@ bool rows_run(const struct rows *rows, const struct run_facts *facts)
 {
     sqlite3_stmt *stmt = rows_prepared(
         rows, "INSERT INTO run(name,started,started_unix,wall_minus_monotonic_ns,version,"
-              "libraries,host,url,model,api,dataset,data_source,options) "
-              "VALUES(coalesce(?,''),?,?,?,coalesce(?,''),?,?,?,?,?,?,?,?)");
+              "libraries,host,calibration,url,model,api,dataset,data_source,options) "
+              "VALUES(coalesce(?,''),?,?,?,coalesce(?,''),?,?,?,?,?,?,?,?,?)");
     if (!stmt)
         return false;
     struct bind bind = bind_begin(stmt, rows->secrets);
@@ -442,6 +442,7 @@ bool rows_run(const struct rows *rows, const struct run_facts *facts)
     bind_text(&bind, facts->version);
     bind_text(&bind, facts->libraries);
     bind_text(&bind, facts->host);
+    bind_text(&bind, facts->calibration);
     bind_text(&bind, facts->url);
     bind_text(&bind, facts->model);
     bind_text(&bind, facts->api);

@@ -24,7 +24,7 @@ def clean_environment(**more):
     """No keys, proxies, caches or hubs of the machine that runs the tests."""
     keep = {name: value for name, value in os.environ.items()
             if name in ("PATH", "HOME", "LANG", "TMPDIR") or name.endswith("SAN_OPTIONS")}
-    keep.update({"XDG_CACHE_HOME": "/dev/null", "MODELSCOPE_ENDPOINT": "http://127.0.0.1:9",
+    keep.update({"XDG_CACHE_HOME": "/dev/null", "XDG_STATE_HOME": "/dev/null", "MODELSCOPE_ENDPOINT": "http://127.0.0.1:9",
                  "HF_ENDPOINT": "http://127.0.0.1:9", "LC_ALL": "C.UTF-8"})
     keep.update(more)
     return keep
