@@ -73,6 +73,7 @@ static const struct about_row experiment_examples[] = {
 static const struct about_row new_examples[] = {
     {"llmbench new api mine", "mine.lua, a commented protocol that runs against llmbench mock"},
     {"llmbench new dataset prompts", "prompts.lua, a commented data set"},
+    {"llmbench new experiment levels", "levels.lua, runs in a loop and a table of them"},
 };
 
 const struct command about_commands[] = {

@@ -51,6 +51,23 @@ class New(Case):
         rows = self.database("file").execute("SELECT request FROM result ORDER BY arrival").fetchall()
         self.assertEqual([json.loads(row["request"])["messages"][0]["content"] for row in rows], ["one", "two", "one"])
 
+    def test_the_experiment_runs(self):
+        text = self.made("experiment")
+        self.assertNotIn("NAME", text)
+        self.write("mine.lua", text.replace("-- bench.save", "bench.save"))
+        root = self.mock("--ttft", "1ms", "--itl", "1ms", "--tokens", 2)
+        run = ["experiment", "mine.lua", "--url", root, "--model", "m", "--prompt", "hello", "--stream", "--name", "run"]
+        result = self.llmbench(*run, "--levels", 1, 3, expect=0)
+        self.assertEqual([line.split()[:3] for line in result.out.splitlines()],
+                         [["parallel", "ok", "failed"], ["1", "20", "0"], ["3", "20", "0"]])
+        with open(self.path("mine.csv"), encoding="utf-8") as table:
+            self.assertEqual([line.split(",")[:3] for line in table.read().splitlines()],
+                             [["failed", "ok", "parallel"], ["0", "20", "1"], ["0", "20", "3"]])
+        stages = self.database().execute("SELECT ok, label FROM stage ORDER BY id").fetchall()
+        self.assertEqual([tuple(stage) for stage in stages], [(20, "1 parallel"), (20, "3 parallel")])
+        self.assertEqual(stats(root)["requests"]["total"], 40)
+        self.assertIn("--levels", self.llmbench("experiment", "mine.lua", "--help", expect=0).out)
+
     def test_nothing_is_overwritten(self):
         for kind in KINDS:
             path = self.write(f"{kind}.lua", "precious")
