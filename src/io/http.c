@@ -270,9 +270,7 @@ struct seam_clock http_clock(const struct http *http)
 
 static void http_keep_config(struct http *http, const struct http_config *config)
 {
-    struct span marker = config->end_marker;
-    while (marker.len && strchr(" \t\r\n", marker.data[marker.len - 1]))
-        marker.len--; /* white space after the marker is ignored anyway */
+    struct span marker = span_without_tail(config->end_marker); /* what follows is ignored anyway */
     http->config = *config;
     http->config.cacert = mem_text(config->cacert);
     http->config.user_agent = mem_text(config->user_agent);

@@ -178,6 +178,13 @@ static void answer_http_error(struct sample *sample, const struct reading *readi
     sample->error = buf_take(&sentence);
 }
 
+/* The bytes themselves say that the answer is whole, whatever its hooks made of them. */
+static bool ends_with_marker(const struct exchange *exchange, const struct script_facts *facts)
+{
+    return facts->end_marker.len > 0 &&
+           span_ends_with(span_without_tail(buf_span(&exchange->body)), facts->end_marker);
+}
+
 /* The order is metrics.md's: what is missing first names the outcome, and a hook's error never
  * hides a failure of the server. */
 static void answer_judge(struct sample *sample, const struct reading *reading,
@@ -198,7 +205,8 @@ static void answer_judge(struct sample *sample, const struct reading *reading,
     else if (reading->unknown && !reading->understood)
         sample_fail(sample, OUTCOME_BAD_RESPONSE,
                     "the answer is not what the API script understands");
-    else if (sample->streamed && facts->ends && !reading->done && !*sample->finish_reason)
+    else if (sample->streamed && facts->ends && !reading->done && !*sample->finish_reason &&
+             !ends_with_marker(exchange, facts))
         sample_fail(sample, OUTCOME_TRUNCATED,
                     facts->end_marker.len
                         ? "the answer ended with neither a finish reason nor its end marker"

@@ -15,13 +15,14 @@ static const struct script_word words[] = {
     {.kind = WORD_API,
      .type = WORD_TEXT,
      .name = "end_marker",
-     .sentence = "an answer whose bytes end with it is complete although the server keeps the "
-                 "message open"},
+     .sentence =
+         "an answer whose bytes end with it is complete (white space may follow), and where "
+         "it begins a line that holds although the server keeps the message open"},
     {.kind = WORD_API,
      .type = WORD_FLAG,
      .name = "ends",
-     .sentence = "a streamed answer that showed neither done nor a finish reason is truncated; "
-                 "true when absent and there is an end_marker"},
+     .sentence = "a streamed answer that showed neither done, a finish reason nor the end_marker "
+                 "is truncated; true when absent and there is an end_marker"},
     {.kind = WORD_API,
      .type = WORD_TEXT,
      .name = "auth",

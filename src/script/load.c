@@ -240,7 +240,9 @@ static void check_api_texts(lua_State *lua, const struct script *script)
                     "%s: 'auth' is \"%s\"; it must be \"bearer\", \"none\" or the name of a header",
                     place_in(script, "auth", where), auth);
     if (script->facts.end_marker.data && script->facts.end_marker.len == 0)
-        throw_error(lua, "%s: 'end_marker' is empty; leave it out if there is none",
+        throw_error(lua,
+                    "%s: 'end_marker' is empty or white space, which may follow any marker; leave "
+                    "it out if there is none",
                     place_in(script, "end_marker", where));
 }
 
@@ -309,7 +311,7 @@ static void read_facts(lua_State *lua, struct script *script, void *arg)
     struct script_facts *facts = &script->facts;
     slot_push(lua, SLOT_API); // -- api
     facts->framing = field_text(lua, script, "framing");
-    facts->end_marker = span_text(field_text(lua, script, "end_marker"));
+    facts->end_marker = span_without_tail(span_text(field_text(lua, script, "end_marker")));
     script->params_at = span_text(field_text(lua, script, "params_at"));
     script->api_path = field_text(lua, script, "path");
     script->api_auth = field_text(lua, script, "auth");

@@ -218,7 +218,8 @@ static void without_the_hook_events_are_content(void **state)
     struct fixture fixture;
     struct err err;
     fixture_init(&fixture, NULL);
-    struct script *script = must_open_scorer(&fixture, SCRIPT("api.end_marker = 'data: [DONE]'"));
+    struct script *script =
+        must_open_scorer(&fixture, SCRIPT("api.end_marker = 'data: [DONE]\\n\\n'"));
     struct delta delta;
     assert_false(script_facts(script)->has_read_event);
     assert_true(script_read_event(script, span_text("abc"), span_text(""), &delta, &err));
