@@ -23,6 +23,7 @@ TEST_PACKAGES="
     libclang-rt-14-dev       # fuzzers and sanitizers of clang
     lua-check                # luacheck 1.1
     python3                  # 3.11, standard library only: drives the end-to-end tests
+    nginx-light              # 1.22: a TLS server in front of the mock
     openssl                  # a throw-away certificate for the https tests
 "
 

@@ -255,6 +255,8 @@ size_t http_on_body(char *data, size_t size, size_t count, void *arg)
     size_t before = exchange_answer_bytes(exchange);
     if (!exchange_read(exchange, data, len, read->own_ns, read->kernel_ns))
         return http_answer_refuse(transfer, "body is", exchange->body.limit);
+    if (read->more)
+        exchange_more(exchange);
     http_answer_grown(transfer, before);
     http_answer_watch(transfer);
     return len;

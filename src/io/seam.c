@@ -1,6 +1,7 @@
 #include "io/seam.h"
 
-#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -37,30 +38,41 @@ static void seam_read_clocks(struct stamp_clock *clock)
     stamp_clock_sample(clock, before_ns, wall_ns, clock_now_ns());
 }
 
-/* The kernel's stamp among the control messages, by the wall clock; 0 = none. */
-static uint64_t seam_wall_ns(struct msghdr *message)
+/* What the kernel says of a read: its stamp by the wall clock (0 = none), and how many bytes it
+ * still has. */
+static void seam_control(struct msghdr *message, uint64_t *wall_ns, int *left)
 {
+    *wall_ns = 0;
+    *left = 0;
     for (struct cmsghdr *part = CMSG_FIRSTHDR(message); part; part = CMSG_NXTHDR(message, part)) {
-        if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_TIMESTAMPNS)
-            continue;
-        struct timespec at;
-        memcpy(&at, CMSG_DATA(part), sizeof at);
-        return (uint64_t)at.tv_sec * NS_PER_S + (uint64_t)at.tv_nsec;
+        if (part->cmsg_level == SOL_SOCKET && part->cmsg_type == SCM_TIMESTAMPNS) {
+            struct timespec at;
+            memcpy(&at, CMSG_DATA(part), sizeof at);
+            *wall_ns = (uint64_t)at.tv_sec * NS_PER_S + (uint64_t)at.tv_nsec;
+        } else if (part->cmsg_level == IPPROTO_TCP && part->cmsg_type == TCP_CM_INQ) {
+            memcpy(left, CMSG_DATA(part), sizeof *left);
+        }
     }
-    return 0;
 }
 
 static void seam_note_read(struct seam *seam, struct seam_socket *sock, struct msghdr *message,
                            bool end)
 {
-    uint64_t own_ns = clock_now_ns(), wall_ns = seam_wall_ns(message), kernel_ns = 0;
+    uint64_t own_ns = clock_now_ns(), wall_ns, kernel_ns = 0;
+    int left;
+    seam_control(message, &wall_ns, &left);
     if (wall_ns) {
         if (stamp_clock_due(&seam->clock, wall_ns, own_ns))
             seam_read_clocks(&seam->clock);
         kernel_ns = stamp_clock_convert(&seam->clock, wall_ns, own_ns);
     }
     sock->last = (struct seam_read){
-        .serial = seam->last.serial + 1, .own_ns = own_ns, .kernel_ns = kernel_ns, .end = end};
+        .serial = seam->last.serial + 1,
+        .own_ns = own_ns,
+        .kernel_ns = kernel_ns,
+        .more = left > 0,
+        .end = end,
+    };
     seam->last = sock->last;
 }
 
@@ -77,7 +89,7 @@ ssize_t recv(int fd, void *data, size_t len, int flags)
         return recvfrom(fd, data, len, flags, NULL, NULL);
     struct iovec place = {.iov_base = data, .iov_len = len};
     union {
-        char space[CMSG_SPACE(sizeof(struct timespec))];
+        char space[CMSG_SPACE(sizeof(struct timespec)) + CMSG_SPACE(sizeof(int))];
         struct cmsghdr aligned;
     } control;
     struct msghdr message = {
@@ -108,11 +120,13 @@ ssize_t send(int fd, const void *data, size_t len, int flags)
 
 /* ---- what the house calls ---- */
 
-/* Where the kernel will not, reads come without its stamp and are counted as such. */
+/* Where the kernel will not, reads come without its stamp and are counted as such. TCP_INQ (Linux
+ * 4.18) has each read say whether it left bytes behind. */
 static void seam_ask(int fd)
 {
     int on = 1;
     (void)setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_INQ, &on, sizeof on);
 }
 
 /* The kernel begins to stamp some time after the first socket asks, and stops with the last: one

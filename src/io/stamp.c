@@ -19,6 +19,7 @@ bool stamp_read(struct stamp_read *read, struct seam_read last, uint64_t turn)
     read->number = number;
     read->own_ns = last.serial ? last.own_ns : clock_now_ns();
     read->kernel_ns = last.kernel_ns;
+    read->more = last.more;
     return true;
 }
 

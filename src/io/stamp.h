@@ -22,6 +22,7 @@ enum { STAMP_BUFFER = 4096 };
 struct stamp_read {
     uint64_t own_ns;
     uint64_t kernel_ns; /* 0 = not known */
+    bool more;          /* further bytes were there already */
     uint64_t number;    /* the seam's serial, or the turn where the seam saw nothing */
 };
 

@@ -52,8 +52,15 @@ bool exchange_read(struct exchange *exchange, const char *data, size_t len, uint
     struct mark *mark = exchange->mark_count ? &exchange->marks[exchange->mark_count - 1] : NULL;
     if (!mark || mark->own_ns != own_ns || mark->kernel_ns != kernel_ns)
         mark = mark_next(exchange);
-    *mark = (struct mark){.end = exchange->body.len, .own_ns = own_ns, .kernel_ns = kernel_ns};
+    *mark = (struct mark){
+        .end = (uint64_t)exchange->body.len & INT64_MAX, .own_ns = own_ns, .kernel_ns = kernel_ns};
     return true;
+}
+
+void exchange_more(struct exchange *exchange)
+{
+    if (exchange->mark_count)
+        exchange->marks[exchange->mark_count - 1].more = 1;
 }
 
 size_t exchange_mark_of(const struct exchange *exchange, uint64_t offset, size_t hint)

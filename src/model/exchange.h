@@ -12,8 +12,9 @@
 
 /* One read of the answer's body: the bytes up to `end` had arrived at these times. */
 struct mark {
-    uint64_t end;    /* length of the body after this read */
-    uint64_t own_ns; /* our stamp */
+    uint64_t end : 63; /* length of the body after this read */
+    uint64_t more : 1; /* further bytes were there already: its times are upper bounds only */
+    uint64_t own_ns;   /* our stamp */
     uint64_t
         kernel_ns; /* the kernel's receive stamp, converted to the monotonic clock; 0 = not known */
 };
@@ -69,6 +70,8 @@ static inline size_t exchange_answer_bytes(const struct exchange *exchange)
  * mark belong to the same read and extend it. False past the body's ceiling (nothing is added). */
 bool exchange_read(struct exchange *exchange, const char *data, size_t len, uint64_t own_ns,
                    uint64_t kernel_ns);
+/* Says of the last read that further bytes lay in the kernel when it was done. */
+void exchange_more(struct exchange *exchange);
 /* The mark of the read that brought byte `offset` of the body (offset < body.len): its index in
  * marks. Start from `hint`. */
 size_t exchange_mark_of(const struct exchange *exchange, uint64_t offset, size_t hint);

@@ -81,6 +81,18 @@ static void append(struct span **spans, size_t *count, size_t *cap, struct span 
 
 /* ---- events ---- */
 
+/* Whether the read that brought this byte brought, or left behind, more than the end of the event:
+ * then its stamp may be that of the rest. */
+static bool rest_came_too(const struct exchange *exchange, const struct mark *mark,
+                          uint64_t last_byte)
+{
+    const char *data = exchange->body.data;
+    uint64_t at = last_byte + 1;
+    while (at < mark->end && (data[at] == '\r' || data[at] == '\n'))
+        at++;
+    return mark->more || at < mark->end;
+}
+
 static struct event *event_new(struct reading *reading, size_t bytes, uint64_t last_byte)
 {
     struct sample *sample = reading->sample;
@@ -90,8 +102,10 @@ static struct event *event_new(struct reading *reading, size_t bytes, uint64_t l
     }
     reading->mark = exchange_mark_of(reading->exchange, last_byte, reading->mark);
     struct event *event = &sample->events[sample->event_count++];
+    const struct mark *mark = &reading->exchange->marks[reading->mark];
     *event = (struct event){
-        .time_ns = mark_time_ns(&reading->exchange->marks[reading->mark]),
+        .time_ns = mark_time_ns(mark),
+        .coalesced = rest_came_too(reading->exchange, mark, last_byte),
         .read = (uint32_t)reading->mark,
         .bytes = (uint32_t)bytes,
         .kind = EVENT_UNKNOWN,
@@ -328,7 +342,7 @@ static bool same_group(const struct exchange *exchange, uint32_t a, uint32_t b)
 static void mark_coalesced(struct sample *sample)
 {
     for (size_t i = 0; i + 1 < sample->event_count; i++)
-        sample->events[i].coalesced =
+        sample->events[i].coalesced |=
             same_group(sample->exchange, sample->events[i].read, sample->events[i + 1].read);
 }
 

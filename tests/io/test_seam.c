@@ -206,6 +206,7 @@ static void late_reads(void **state)
                  (long long)(first.kernel_ns - before_ns));
     assert_true(first.own_ns >= after_ns + 30 * NS_PER_MS);
     assert_true(second.serial == first.serial + 1);
+    assert_true(first.more && !second.more);
     CHECK_INT("one segment, one stamp", second.kernel_ns, first.kernel_ns);
     close(pair.near);
     close(pair.far);

@@ -56,7 +56,7 @@ static void test_one_read_in_pieces(void **state)
     assert_true(exchange_read(exchange, "fg", 2, 11, 5)); /* same kernel stamp, another read */
     assert_true(exchange_read(exchange, "h", 1, 11, 6));  /* another kernel stamp */
     assert_true(exchange_read(exchange, "", 0, 12, 7));   /* brings nothing */
-    static const struct mark want[] = {{5, 10, 5}, {7, 11, 5}, {8, 11, 6}};
+    static const struct mark want[] = {{5, 0, 10, 5}, {7, 0, 11, 5}, {8, 0, 11, 6}};
     CHECK_INT("marks", exchange->mark_count, 3);
     for (size_t i = 0; i < 3; i++) {
         CHECK_INT("end", exchange->marks[i].end, want[i].end);
@@ -64,6 +64,9 @@ static void test_one_read_in_pieces(void **state)
         CHECK_INT("kernel", exchange->marks[i].kernel_ns, want[i].kernel_ns);
     }
     assert_memory_equal(exchange->body.data, "abcdefgh", 8);
+    exchange_more(exchange);
+    CHECK_INT("more", exchange->marks[2].more, 1);
+    CHECK_INT("of the last alone", exchange->marks[1].more, 0);
     exchange_free(exchange);
 }
 

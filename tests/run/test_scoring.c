@@ -240,6 +240,37 @@ static void test_cases(void **state)
         check_case(fixture->script, i);
 }
 
+/* Whatever came, or waited, behind an event may have given the read its stamp. */
+static void test_what_came_with_an_event(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        const char *name;
+        const char *pieces[4];
+        int more; /* the read that left bytes behind; -1 = none */
+        bool first, second;
+    } ways[] = {
+        {"alone", {TEXT("a"), TEXT("b"), DONE}, -1, false, false},
+        {"with a part of the next",
+         {TEXT("a") "data: {\"choi", "ces\":[]}\n\n", DONE},
+         -1,
+         true,
+         false},
+        {"with a line end", {TEXT("a") "\r\n", TEXT("b"), DONE}, -1, false, false},
+        {"bytes left behind", {TEXT("a"), TEXT("b"), DONE}, 0, true, false},
+        {"left behind by the next", {TEXT("a"), TEXT("b"), DONE}, 1, false, true},
+    };
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        struct exchange *exchange = answered(200, "text/event-stream", ways[i].pieces);
+        if (ways[i].more >= 0)
+            exchange->marks[ways[i].more].more = 1;
+        struct sample *sample = answer_score(fixture->script, exchange);
+        CHECK_INT(ways[i].name, sample->events[0].coalesced, ways[i].first);
+        CHECK_INT(ways[i].name, sample->events[1].coalesced, ways[i].second);
+        sample_free(sample);
+    }
+}
+
 static void test_times(void **state)
 {
     struct fixture *fixture = *state;
@@ -333,9 +364,9 @@ static void test_never_sent(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cases),        cmocka_unit_test(test_times),
-        cmocka_unit_test(test_cut_anywhere), cmocka_unit_test(test_broken),
-        cmocka_unit_test(test_never_sent),
+        cmocka_unit_test(test_cases),  cmocka_unit_test(test_what_came_with_an_event),
+        cmocka_unit_test(test_times),  cmocka_unit_test(test_cut_anywhere),
+        cmocka_unit_test(test_broken), cmocka_unit_test(test_never_sent),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
