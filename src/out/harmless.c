@@ -5,22 +5,6 @@
 
 #include "wire/utf8.h"
 
-static uint32_t code_point(const char *at, unsigned len)
-{
-    static const unsigned char first_bits[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
-    uint32_t code = (unsigned char)at[0] & first_bits[len];
-    for (unsigned i = 1; i < len; i++)
-        code = code << 6 | ((unsigned char)at[i] & 0x3f);
-    return code;
-}
-
-/* What moves a terminal's cursor, breaks the line or turns the direction of writing. */
-static bool is_control(uint32_t code)
-{
-    return code < 0x20 || (code >= 0x7f && code < 0xa0) || (code >= 0x2028 && code <= 0x202e) ||
-           (code >= 0x2066 && code <= 0x2069);
-}
-
 static void add_control(struct buf *out, uint32_t code)
 {
     static const char known[] = "\n\r\t", letters[] = "nrt";
@@ -38,10 +22,10 @@ static unsigned add_character(struct buf *out, const char *at, const char *end, 
 {
     bool valid = true;
     unsigned len = utf8_step(at, end, &valid);
-    uint32_t code = valid ? code_point(at, len) : 0;
+    uint32_t code = valid ? utf8_code(at, len) : 0;
     if (!valid)
         buf_add_text(out, UTF8_REPLACEMENT);
-    else if (is_control(code) && !(lines && (code == '\n' || code == '\t')))
+    else if (utf8_steers(code) && !(lines && (code == '\n' || code == '\t')))
         add_control(out, code);
     else
         buf_add(out, at, len);

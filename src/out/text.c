@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define REPLACEMENT "\xef\xbf\xbd"
+#include "wire/utf8.h"
 
 struct range {
     uint32_t first, last;
@@ -40,7 +40,7 @@ static uint32_t next(struct span *rest, struct span *piece)
 {
     uint32_t code = 0;
     size_t len = decode(*rest, &code);
-    *piece = len ? span_of(rest->data, len) : span_text(REPLACEMENT);
+    *piece = len ? span_of(rest->data, len) : span_text(UTF8_REPLACEMENT);
     *rest = span_of(rest->data + (len ? len : 1), rest->len - (len ? len : 1));
     return len ? code : 0xfffd;
 }
@@ -82,7 +82,7 @@ void text_clean(struct span text, struct buf *out)
     while (text.len) {
         struct span piece;
         uint32_t code = next(&text, &piece);
-        buf_add_span(out, code ? piece : span_text(REPLACEMENT));
+        buf_add_span(out, code ? piece : span_text(UTF8_REPLACEMENT));
     }
 }
 
@@ -118,19 +118,12 @@ static bool is_space(uint32_t code)
     return code == ' ' || (code >= '\t' && code <= '\r');
 }
 
-/* C0, DEL, C1, and the marks that turn the direction of writing around. */
-static bool is_control(uint32_t code)
-{
-    return code < 0x20 || (code >= 0x7f && code <= 0x9f) || (code >= 0x202a && code <= 0x202e) ||
-           (code >= 0x2066 && code <= 0x2069);
-}
-
 /* What one character looks like in a line: escaped, or as it is. */
 static struct span shown(uint32_t code, struct span piece, char escape[16])
 {
     if (is_space(code))
         return span_text(" ");
-    if (!is_control(code))
+    if (!utf8_steers(code))
         return piece;
     snprintf(escape, 16, code < 0x100 ? "\\x%02x" : "\\u%04x", (unsigned)code);
     return span_text(escape);

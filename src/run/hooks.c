@@ -32,8 +32,8 @@ void hooks_begin(struct hooks *hooks, uint64_t now_ns)
     hooks->next_ns = now_ns + NS_PER_S;
 }
 
-/* What a script says goes to a terminal too: no byte that is no UTF-8, nothing that turns the
- * direction of writing. The log itself sees to control characters. */
+/* What a script says goes to a terminal too: no byte that is no UTF-8, nothing that steers it. The
+ * log itself sees to ASCII. */
 static void log_said(struct log *log, enum log_level level, const char *before, const char *text)
 {
     struct buf clean;
@@ -41,10 +41,7 @@ static void log_said(struct log *log, enum log_level level, const char *before, 
     for (const char *at = text, *end = text + strlen(text); at < end;) {
         bool valid = true;
         unsigned len = utf8_step(at, end, &valid);
-        bool turns = valid && len == 3 &&
-                     ((memcmp(at, "\xe2\x80\xaa", 3) >= 0 && memcmp(at, "\xe2\x80\xae", 3) <= 0) ||
-                      (memcmp(at, "\xe2\x81\xa6", 3) >= 0 && memcmp(at, "\xe2\x81\xa9", 3) <= 0));
-        if (valid && !turns)
+        if (valid && (len == 1 || !utf8_steers(utf8_code(at, len))))
             buf_add(&clean, at, len);
         else
             buf_add_text(&clean, UTF8_REPLACEMENT);

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "run/answer.h"
 #include "wire/json.h"
+#include "wire/utf8.h"
 
 void reading_init(struct reading *reading, struct script *script, struct sample *sample)
 {

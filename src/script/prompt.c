@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "script/state.h"
+#include "wire/utf8.h"
 
 /* ---- messages ---- */
 

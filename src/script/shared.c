@@ -42,9 +42,7 @@ static bool is_plain_text(struct span text)
     for (const char *at = text.data; at < end;) {
         bool valid = false;
         unsigned step = utf8_step(at, end, &valid);
-        unsigned char first = (unsigned char)*at, second = step > 1 ? (unsigned char)at[1] : 0;
-        bool c1 = first == 0xc2 && second < 0xa0;
-        if (!valid || first < 0x20 || first == 0x7f || c1)
+        if (!valid || utf8_steers(utf8_code(at, step)))
             return false;
         at += step;
     }

@@ -86,5 +86,3 @@ void json_write_number(struct buf *out, double value);
  * than `margin`; strings and numbers stay byte for byte. False: it is no JSON, nothing was added.
  */
 bool json_indent(struct buf *out, struct span text, unsigned margin);
-/* Code points of valid UTF-8; each invalid byte counts as one. */
-uint64_t utf8_count(struct span text);

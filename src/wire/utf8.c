@@ -2,8 +2,6 @@
 
 #include <stddef.h>
 
-#include "wire/json.h"
-
 static const struct utf8_lead leads[] = {
     {.first = 0xe1, .last = 0xec, .length = 3, .second_first = 0x80, .second_last = 0xbf},
     {.first = 0xc2, .last = 0xdf, .length = 2, .second_first = 0x80, .second_last = 0xbf},
@@ -44,6 +42,21 @@ unsigned utf8_step(const char *at, const char *end, bool *valid)
         n++;
     *valid = n == lead->length;
     return n;
+}
+
+uint32_t utf8_code(const char *at, unsigned length)
+{
+    static const unsigned char first_bits[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
+    uint32_t code = (unsigned char)at[0] & first_bits[length];
+    for (unsigned i = 1; i < length; i++)
+        code = code << 6 | ((unsigned char)at[i] & 0x3f);
+    return code;
+}
+
+bool utf8_steers(uint32_t code)
+{
+    return code < 0x20 || (code >= 0x7f && code < 0xa0) || (code >= 0x2028 && code <= 0x202e) ||
+           (code >= 0x2066 && code <= 0x2069);
 }
 
 unsigned utf8_encode(uint32_t code, char out[4])

@@ -1,8 +1,10 @@
-/* UTF-8 a sequence at a time: what the JSON reader and writer share. Pure. */
+/* UTF-8 a sequence at a time. Pure. */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "base/span.h"
 
 #define UTF8_REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 
@@ -21,5 +23,12 @@ bool utf8_follows(const struct utf8_lead *lead, unsigned index, int byte);
 /* How many bytes at `at` (which is before `end`) belong together: a valid character, or the maximal
  * subpart of an invalid one, which one U+FFFD replaces. */
 unsigned utf8_step(const char *at, const char *end, bool *valid);
+/* Code points of valid UTF-8; each invalid byte counts as one. */
+uint64_t utf8_count(struct span text);
+/* The code point of a valid sequence of `length` bytes. */
+uint32_t utf8_code(const char *at, unsigned length);
+/* True for what moves a terminal's cursor, breaks the line or turns the direction of writing: C0,
+ * DEL, C1, the separators of lines and paragraphs, the marks of direction. */
+bool utf8_steers(uint32_t code);
 /* Writes a code point (no surrogate, at most 10FFFF) and returns its length. */
 unsigned utf8_encode(uint32_t code, char out[4]);

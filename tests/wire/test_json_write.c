@@ -4,6 +4,7 @@
 
 #include "base/rng.h"
 #include "wire/json.h"
+#include "wire/utf8.h"
 
 #define TEXT(literal)                                                                              \
     {                                                                                              \
