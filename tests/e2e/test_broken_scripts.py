@@ -122,7 +122,7 @@ BEFORE = [
     ("path-type", 'path = "/v1/chat/completions"', "path = 1", "'path' must be a string, not 1"),
     ("framing-word", 'framing = "sse"', 'framing = "events"', "'framing' is \"events\"; it must be one of: sse ndjson body"),
     ("auth-word", 'auth = "X-Key"', 'auth = "X Key"', "'auth' is \"X Key\"; it must be \"bearer\", \"none\" or the name of a header"),
-    ("marker", 'end_marker = "data: [DONE]"', 'end_marker = ""', "'end_marker' is empty; leave it out if there is none"),
+    ("marker", 'end_marker = "data: [DONE]"', 'end_marker = ""', "'end_marker' is empty or white space"),
     ("params-at", 'params_at = "extra.params"', 'params_at = "extra..params"',
      "'params_at' is \"extra..params\"; it must be names joined by dots"),
     ("param-names", 'max_tokens = "most" }', "max_tokens = 5 }", "'param_names' must name strings by strings, not a number by a string"),
@@ -229,8 +229,8 @@ AFTER = [
     ("refresh-result", "sizes = { opts.patience } }", "sizes = { print } }", LOG,
      "refresh: its result.sizes[1]: a function cannot go from one Lua state to another", REFRESH),
     ("done-field", "return { lines =", "return { line =", LOG, "done: its result: unknown field 'line' (did you mean 'lines'?)", DONE),
-    ("done-unit", 'unit = "s", value', 'unit = 5, value', LOG, "done: ", DONE),
-    ("done-value", "value = longest", "value = {}", LOG, "done: ", DONE),
+    ("done-unit", 'unit = "s", value', 'unit = 5, value', LOG, "done: metrics[1]: 'unit' must be a string, not 5", DONE),
+    ("done-value", "value = longest", "value = {}", LOG, "done: metrics[1]: 'value' must be a number, not a table", DONE),
     ("done-nil", "summary.metrics.latency.max", "summary.metrics.latencies.max", LOG, "attempt to index field 'latencies' (a nil value)"),
 ]
 

@@ -131,6 +131,9 @@ LUA = ("--script", "own.lua", "--prompt", "hello")  # body {kind=type(messages),
 
 ROWS = {
     "url": Row("--url {root}/v1/chat/completions", lambda s: (s.code, len(s.lines)), (0, 1), bare=True),
+    "max-memory": Row("--max-memory 16m", lambda s: "reached --max-memory" in s.err, True,
+                      ("--script", "heavy.lua", "--prompt", "hello", "-n", "8", "-c", "8"), "?delay=0.2"),
+    "pin": Row("--pin", lambda s: "--pin" in s.err, True),
     "hook-timeout": Row("--hook-timeout 200ms", lambda s: (s.code, "not return within 0.2 s" in s.err), (3, True),
                         ("--script", "slow.lua", "--prompt", "hello")),
     "lua-memory": Row("--lua-memory 8m", lambda s: (s.code, "Lua heap" in s.err), (3, True),
@@ -240,6 +243,11 @@ GREEDY_LUA = """local api = require "apis.openai"
 function api.setup() return #("x"):rep(20 * 2 ^ 20) end
 return api"""
 
+# Requests of 6 MiB.
+HEAVY_LUA = """local api = require "apis.openai"
+function api.build_request() return { padding = ("x"):rep(6 * 2 ^ 20) } end
+return api"""
+
 OWN_LUA = """return {
     build_request = function(messages, opts, ctx)
         return { kind = type(messages), drawn = math.random(1000000) }
@@ -255,7 +263,7 @@ class EveryOption(Case):
     def setUp(self):
         super().setUp()
         self.inputs = {"five.txt": "ab\nabcd\nabcdef\nabcdefgh\nabcdefghij\n", "set.txt": "7|one\n", "own.lua": OWN_LUA,
-                       "slow.lua": SLOW_LUA, "greedy.lua": GREEDY_LUA,
+                       "slow.lua": SLOW_LUA, "greedy.lua": GREEDY_LUA, "heavy.lua": HEAVY_LUA,
                        "trace.jsonl": '{"prompt": "a", "at": 0}\n{"prompt": "b", "at": 0.4}\n',
                        "run.json": '{"max_tokens": 3}', "keys.env": "LLMBENCH_API_KEY='from-the-file' # x\n"}
 
