@@ -12,6 +12,7 @@ local api = {
     path = "/v1/chat/completions", -- appended to a --url that is only a host
     framing = "sse", -- how answers are cut if their Content-Type does not say: sse, ndjson or body
     end_marker = "data: [DONE]", -- an answer that ends with it is complete; leave out without one
+    ends = true, -- a stream that showed neither done nor finish is truncated, not ok
     auth = "bearer", -- how --api-key travels: "bearer", "none" or the name of a header
 }
 
@@ -28,7 +29,7 @@ function api.build_request(messages, opts, ctx)
     local body = {
         model = opts.model,
         messages = messages,
-        stream = true,
+        stream = true, -- or opts.stream, which --stream sets; no option adds it
         stream_options = { include_usage = true },
     }
     return body, { headers = { ["X-Request-Id"] = ctx.setup.label .. "-" .. ctx.index } }

@@ -27,7 +27,7 @@ const char *event_kind_name(char kind)
         char kind;
         const char *name;
     } kinds[] = {
-        {EVENT_OPENING, "opening"}, {EVENT_CONTENT, "content"}, {EVENT_REASONING, "reasoning"},
+        {EVENT_OPENING, "no text"}, {EVENT_CONTENT, "content"}, {EVENT_REASONING, "reasoning"},
         {EVENT_TOOL, "tool"},       {EVENT_REFUSAL, "refusal"}, {EVENT_USAGE, "usage"},
         {EVENT_DONE, "done"},       {EVENT_ERROR, "error"},     {EVENT_PING, "ping"},
     };

@@ -157,6 +157,14 @@ static void answer_frame(struct reading *reading, enum framing framing)
 
 /* ---- outcome ---- */
 
+/* With what whoever wrote the script may have meant. */
+static const char *no_text(const struct script_facts *facts)
+{
+    return facts->api_shipped ? "the answer holds no text"
+                              : "the answer holds no text (the script of a protocol without text "
+                                "says text = false)";
+}
+
 static void sample_fail(struct sample *sample, enum outcome outcome, const char *sentence)
 {
     sample->outcome = outcome;
@@ -212,7 +220,7 @@ static void answer_judge(struct sample *sample, const struct reading *reading,
                         ? "the answer ended with neither a finish reason nor its end marker"
                         : "the answer ended without a finish reason");
     else if (facts->text && !sample->text_events)
-        sample_fail(sample, OUTCOME_EMPTY, "the answer holds no text");
+        sample_fail(sample, OUTCOME_EMPTY, no_text(facts));
     else
         sample->outcome = OUTCOME_OK;
 }

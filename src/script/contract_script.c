@@ -1,6 +1,10 @@
 /* Rows of the contract: what an API script and a dataset script may hold, items, requests, ctx. */
 #include "script/contract_rows.h"
 
+/* Where a field of ctx is there. */
+#define BOTH "composer and scorer"
+#define SCORER "scorer alone"
+
 static const struct script_word words[] = {
     /* ---- the API script ---- */
     {.kind = WORD_API,
@@ -21,8 +25,10 @@ static const struct script_word words[] = {
     {.kind = WORD_API,
      .type = WORD_FLAG,
      .name = "ends",
-     .sentence = "a streamed answer that showed neither done, a finish reason nor the end_marker "
-                 "is truncated; true when absent and there is an end_marker"},
+     .sentence = "true: a streamed answer that showed neither done, a finish reason nor the "
+                 "end_marker is truncated; say it where the protocol ends with an event of its "
+                 "own, else a stream cut after its first text is ok; true when absent and there is "
+                 "an end_marker"},
     {.kind = WORD_API,
      .type = WORD_TEXT,
      .name = "auth",
@@ -35,8 +41,10 @@ static const struct script_word words[] = {
     {.kind = WORD_API,
      .type = WORD_TABLE,
      .name = "param_names",
-     .sentence = "what this server calls sampling options, by their usual keys: {max_tokens = "
-                 "\"max_new_tokens\"}"},
+     .sentence = "what this server calls what options add, such as {max_tokens = "
+                 "\"max_new_tokens\"}: temperature, top_p, top_k, frequency_penalty, "
+                 "presence_penalty, repetition_penalty, n, seed, stop, stop_token_ids, logprobs, "
+                 "and max_tokens, an item's too"},
     {.kind = WORD_API,
      .type = WORD_FLAG,
      .name = "text",
@@ -254,33 +262,47 @@ static const struct script_word words[] = {
     {.kind = WORD_CTX,
      .type = WORD_TABLE,
      .name = "prompt",
+     .when = BOTH,
      .sentence = "the dataset's item with its own fields"},
-    {.kind = WORD_CTX, .type = WORD_ANY, .name = "setup", .sentence = "what setup returned"},
-    {.kind = WORD_CTX, .type = WORD_COUNT, .name = "index", .sentence = "the arrival, from 0"},
-    {.kind = WORD_CTX, .type = WORD_COUNT, .name = "stage", .sentence = "the stage, from 0"},
+    {.kind = WORD_CTX,
+     .type = WORD_ANY,
+     .name = "setup",
+     .when = BOTH,
+     .sentence = "what setup returned"},
+    {.kind = WORD_CTX,
+     .type = WORD_COUNT,
+     .name = "index",
+     .when = BOTH,
+     .sentence = "the arrival, from 0"},
+    {.kind = WORD_CTX,
+     .type = WORD_COUNT,
+     .name = "stage",
+     .when = BOTH,
+     .sentence = "the stage, from 0"},
     {.kind = WORD_CTX,
      .type = WORD_COUNT,
      .name = "seed",
+     .when = BOTH,
      .sentence = "a number below 2^53 that depends on --plan-seed and index alone"},
     {.kind = WORD_CTX,
      .type = WORD_COUNT,
      .name = "status",
-     .when = "in a scorer",
+     .when = SCORER,
      .sentence = "the HTTP status, 0 when none arrived"},
     {.kind = WORD_CTX,
      .type = WORD_TABLE,
      .name = "headers",
-     .when = "in a scorer",
+     .when = SCORER,
      .sentence = "the answer's headers by lower-case name"},
     {.kind = WORD_CTX,
      .type = WORD_ANY,
      .name = "user",
-     .when = "in a scorer",
+     .when = SCORER,
      .sentence = "what build_request gave as user"},
     {.kind = WORD_CTX,
      .type = WORD_TEXT,
      .name = "body",
-     .when = "in a scorer",
+     .when = SCORER,
      .sentence = "the request's body as it was sent"},
 };
 

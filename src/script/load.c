@@ -333,6 +333,7 @@ static void describe(struct script *script, const struct source *source, bool ap
     if (api) {
         script->facts.api_name = keep_text(script, source->name);
         script->facts.api_where = keep_text(script, source->where);
+        script->facts.api_shipped = source_is_shipped(source);
     }
     if (dataset) {
         script->facts.dataset_name = keep_text(script, source->name);

@@ -77,6 +77,7 @@ struct script_config {
 /* What the loaded scripts say of themselves. Strings live as long as the script. */
 struct script_facts {
     const char *api_name, *api_where;         /* "openai", "built in" or the file's path */
+    bool api_shipped;                         /* a script of this program */
     const char *dataset_name, *dataset_where; /* "--prompt" when a prompt was given */
     const char *url;                          /* as sent: with the API's path; NULL in a scorer */
     const char *framing;                      /* "sse", "ndjson", "body" or NULL */

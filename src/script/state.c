@@ -73,20 +73,36 @@ static size_t without_bridge(struct span text)
     return len;
 }
 
-/* The user's mistake, told in a sentence by a script of this program or by the program itself on
- * such a script's behalf: what was raised has no place in front and comes from a C function
+/* Whether the message begins with a place in one of the functions under way. */
+static bool begins_with_place(lua_State *lua, const char *message)
+{
+    lua_Debug frame;
+    for (int level = 0; lua_getstack(lua, level, &frame); level++) {
+        if (!lua_getinfo(lua, "S", &frame) || strcmp(frame.what, "C") == 0)
+            continue;
+        size_t len = strlen(frame.short_src);
+        if (strncmp(message, frame.short_src, len) == 0 && message[len] == ':')
+            return true;
+    }
+    return false;
+}
+
+/* The user's mistake, told in a sentence: by error(message, 0), or by the program itself on behalf
+ * of one of its own scripts. What was raised has no place in front and comes from a C function
  * (`error` is one). Where in the script that was is no news to the user. */
 static bool is_plain_refusal(lua_State *lua, const char *message)
 {
     static const char shipped[] = "=builtin:";
     lua_Debug raiser, caller;
     if (lua_type(lua, 1) != LUA_TSTRING || !lua_getstack(lua, 1, &raiser) ||
-        !lua_getstack(lua, 2, &caller) || !lua_getinfo(lua, "S", &raiser) ||
-        !lua_getinfo(lua, "S", &caller))
+        !lua_getstack(lua, 2, &caller) || !lua_getinfo(lua, "Sf", &raiser)) // -- … [function]
         return false;
-    return strcmp(raiser.what, "C") == 0 &&
-           strncmp(caller.source, shipped, sizeof shipped - 1) == 0 &&
-           strncmp(message, caller.short_src, strlen(caller.short_src)) != 0;
+    slot_push(lua, SLOT_ERROR); // -- … function error
+    bool by_error = lua_rawequal(lua, -1, -2);
+    lua_pop(lua, 2); // -- …
+    return lua_getinfo(lua, "S", &caller) && strcmp(raiser.what, "C") == 0 &&
+           (by_error || strncmp(caller.source, shipped, sizeof shipped - 1) == 0) &&
+           !begins_with_place(lua, message);
 }
 
 static int handle_error(lua_State *lua)
@@ -257,6 +273,8 @@ static void open_libraries(lua_State *lua, struct script *script, void *arg)
     (void)arg;
     lua_gc(lua, LUA_GCSTOP, 0);
     luaL_openlibs(lua);
+    lua_getglobal(lua, "error"); // -- error
+    slot_take(lua, SLOT_ERROR);  // --
     modules_open(lua, script);
     lua_gc(lua, LUA_GCRESTART, 0);
 }

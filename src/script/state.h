@@ -48,6 +48,7 @@ enum slot {
     SLOT_SAMPLE_META, /* its metatable */
     SLOT_EVENTS,      /* its events, once they were asked for */
     SLOT_EXPERIMENT,  /* its chunk */
+    SLOT_ERROR,       /* Lua's own error(), whatever a script gives that name */
 };
 
 struct source;

@@ -65,6 +65,21 @@ static void test_every_option_is_shown(void **state)
     free(man);
 }
 
+/* A script may rename whatever an option puts into the body, so the contract lists it. */
+static void test_every_body_field_can_be_renamed(void **state)
+{
+    const struct script_word *word = script_word_find(WORD_API, "param_names");
+    char name[64];
+    (void)state;
+    for (size_t i = 0; i < run_row_count; i++) {
+        if (!run_rows[i].body)
+            continue;
+        snprintf(name, sizeof name, " %s,", run_rows[i].body);
+        if (!strstr(word->sentence, name))
+            fail_msg("the sentence of param_names lacks %s", run_rows[i].body);
+    }
+}
+
 static void test_help_keeps_its_width(void **state)
 {
     struct buf text;
@@ -249,6 +264,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_options_md),
         cmocka_unit_test(test_every_option_is_shown),
+        cmocka_unit_test(test_every_body_field_can_be_renamed),
         cmocka_unit_test(test_help_keeps_its_width),
         cmocka_unit_test(test_lua_help_keeps_its_width),
         cmocka_unit_test(test_lua_help_has_every_word),

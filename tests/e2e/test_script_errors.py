@@ -135,6 +135,34 @@ end""", "--dataset", "line_by_line", "--dataset-path", self.write("p.txt", "a\nb
         self.assertEqual(said[0]["metadata"], {"calls": 1, "index": 0, "stage": 0})
         self.assertEqual(stats(self.root)["requests"]["total"], 6)
 
+    def test_an_error_of_level_0_is_its_sentence_alone(self):
+        """As its author wanted it; whatever has a place, or comes from elsewhere than error(), keeps its traceback."""
+        alone = [
+            ("error('no tenant', 0)", "llmbench: setup: no tenant"),
+            ("local ok, why = pcall(error, 'no tenant', 0) error(why, 0)", "llmbench: setup: no tenant"),
+        ]
+        traced = [
+            ("error('no tenant')", "llmbench: setup: mine.lua:3: no tenant"),
+            ("local ok, why = pcall(error, 'no tenant', 1) error('mine.lua:9: ' .. why, 0)", "llmbench: setup: mine.lua:9: no tenant"),
+            ("assert(false, 'no tenant')", "llmbench: setup: mine.lua:3: no tenant"),
+            ("error({})", "llmbench: setup: (the error is a table value)"),
+        ]
+        for told, cases in ((False, alone), (True, traced)):
+            for line, sentence in cases:
+                with self.subTest(line=line):
+                    result = self.run_script(HEAD % f"function api.setup() {line} end", "--prompt", "x", expect=3)
+                    self.assertTrue(result.err.startswith("llmbench: "), result.err)
+                    self.assertIn(sentence, result.err)
+                    self.assertEqual("stack traceback:" in result.err, told, result.err)
+                    self.assertTrue(told or result.err == sentence + "\n", result.err)
+
+    def test_an_answer_without_text_names_the_field_of_a_script_that_wants_none(self):
+        nothing = "function api.read_event() return {} end"
+        self.run_script(HEAD % nothing, "--prompt", "x", name="wants", expect=1)
+        self.run_script(HEAD % (nothing + " api.text = false"), "--prompt", "x", name="wants-none", expect=0)
+        row = self.database("wants").execute("SELECT outcome, error FROM result").fetchone()
+        self.assertEqual(tuple(row), ("empty", "the answer holds no text (the script of a protocol without text says text = false)"))
+
     def test_later_mistakes_fail_their_own_request(self):
         line = "function api.build_request(m, o, ctx) if ctx.index == 1 then return nil end return build(m, o, ctx) end"
         self.run_script(HEAD % line, "--prompt", "x", "-n", "3", expect=0)
