@@ -85,7 +85,7 @@ void *scorer_run(void *arg)
     struct line *line = scorer->line;
     struct exchange *exchange;
     line_step_back();
-    scorer->blocked_ns = 0;
+    scorer->blocked_ns = scorer->left_ns = 0;
     while ((exchange = queue_take(line->finished)))
         scorer_pass(scorer, scorer_score(scorer, exchange));
     scorer->cpu_ns = clock_thread_cpu_ns();

@@ -298,9 +298,12 @@ static double busier(size_t i, double share, uint64_t cpu_ns, double window_s)
 
 static void trust_scripts(const struct stage *stage, double window_s, struct trust *trust)
 {
-    trust->composer_cpu_s = clock_seconds(stage->composer->cpu_ns);
-    trust->composer_cpu_share =
-        busier(0, 0, stage->composer->cpu_ns - stage->composer->cpu_before_ns, window_s);
+    const struct composer *composer = stage->composer;
+    uint64_t before_ns = composer->cpu_before_ns;
+    /* Of a thread that was given up another one has said the last word. */
+    uint64_t during_ns = composer->cpu_ns > before_ns ? composer->cpu_ns - before_ns : 0;
+    trust->composer_cpu_s = clock_seconds(composer->cpu_ns);
+    trust->composer_cpu_share = busier(0, 0, during_ns, window_s);
     for (size_t i = 0; i < stage->scorer_count; i++) {
         const struct scorer *scorer = &stage->scorers[i];
         uint64_t drained_ns = stage->collector->last_end_ns;
