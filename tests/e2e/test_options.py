@@ -131,7 +131,7 @@ LUA = ("--script", "own.lua", "--prompt", "hello")  # body {kind=type(messages),
 
 ROWS = {
     "url": Row("--url {root}/v1/chat/completions", lambda s: (s.code, len(s.lines)), (0, 1), bare=True),
-    "max-memory": Row("--max-memory 16m", lambda s: "reached --max-memory" in s.err, True,
+    "max-memory": Row("--max-memory 16m", lambda s: "reached --max-memory" in s.out + s.err, True,
                       ("--script", "heavy.lua", "--prompt", "hello", "-n", "8", "-c", "8"), "?delay=0.2"),
     "pin": Row("--pin", lambda s: "--pin" in s.err, True),
     "hook-timeout": Row("--hook-timeout 200ms", lambda s: (s.code, "not return within 0.2 s" in s.err), (3, True),
