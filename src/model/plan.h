@@ -88,8 +88,10 @@ uint32_t plan_slots(const struct plan *plan, uint32_t worker);
  */
 uint64_t plan_spawn_ns(const struct plan *plan, uint32_t worker, uint32_t slot);
 /* How many requests the composer keeps ready, never more than the number: max(2, parallel / 4) in a
- * closed loop, so that nothing goes out stale; a second's worth in an open one; all that the queue
- * takes when all are due at once. Of a trace that is the most; see plan_early_ns. */
+ * closed loop, so that nothing goes out stale; a second's worth in an open one, 16 at
+ * least; all that the queue takes when all are due at once. Where requests have times of their own
+ * that is the most; see plan_early_ns. */
 uint32_t plan_ahead(const struct plan *plan);
-/* Of a trace: how long before its time a request is composed. */
+/* In an open loop: how long before its time a request is composed at the earliest; where arrivals
+ * follow a rate, how long before that of the one before it. */
 uint64_t plan_early_ns(void);

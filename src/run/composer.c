@@ -115,7 +115,7 @@ static bool composer_give(struct composer *composer, struct plan_walk *walk,
 {
     struct line *line = composer->line;
     request->stage = composer->stage;
-    request->due_offset_ns = plan_walk_next_ns(walk);
+    request->due_offset_ns = composer->last_due_ns = plan_walk_next_ns(walk);
     /* Few but large requests may fill the queue before as many are ready as were wanted. */
     if (queue_bytes(line->ready) + request_bytes(request) > line->ready_limit)
         composer_release(composer);
@@ -200,11 +200,22 @@ static bool composer_begin(struct composer *composer)
     return composer_rewind(composer);
 }
 
+/* Waits until little time is left before `due_ns`: what a request is made of, such as a token that
+ * the script refreshes, may be old when it leaves. */
+static void composer_hold(struct composer *composer, uint64_t due_ns)
+{
+    struct line *line = composer->line;
+    if (due_ns <= plan_early_ns())
+        return;
+    composer_release(composer); /* what is due before it is ready */
+    queue_wait_items(line->ready, SIZE_MAX,
+                     atomic_load(&line->start_ns) + due_ns - plan_early_ns());
+}
+
 /* Of a trace: reads when the next request is due, and waits until it is time to compose it. */
 static enum script_step composer_await(struct composer *composer, struct plan_walk *walk,
                                        struct err *err)
 {
-    struct line *line = composer->line;
     uint64_t at_ns = composer->first_at_ns;
     enum script_step step = SCRIPT_STEP_OK;
     if (!composer->first)
@@ -214,11 +225,7 @@ static enum script_step composer_await(struct composer *composer, struct plan_wa
     if (!plan_walk_trace(walk, at_ns, err))
         return SCRIPT_STEP_FAILED;
     composer->known_ns = walk->due_ns;
-    if (walk->due_ns <= plan_early_ns())
-        return step;
-    composer_release(composer); /* what is due before it is ready */
-    queue_wait_items(line->ready, SIZE_MAX,
-                     atomic_load(&line->start_ns) + walk->due_ns - plan_early_ns());
+    composer_hold(composer, walk->due_ns);
     return step;
 }
 
@@ -233,6 +240,8 @@ static enum script_step composer_next(struct composer *composer, struct plan_wal
     enum script_step step = SCRIPT_STEP_OK;
     if (walk->plan->arrival == ARRIVAL_TRACE)
         step = composer_await(composer, walk, err);
+    else
+        composer_hold(composer, composer->last_due_ns);
     if (step != SCRIPT_STEP_OK)
         return step;
     if (composer->first) {
@@ -252,6 +261,7 @@ static bool composer_walk(struct composer *composer)
     uint64_t at_last_cycle = UINT64_MAX;
     struct plan_walk walk;
     plan_walk_begin(&walk, plan);
+    composer->last_due_ns = 0;
     if (!composer_begin(composer))
         return false;
     while (!plan->number || composer->composed < plan->number) {

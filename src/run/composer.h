@@ -21,6 +21,7 @@ struct composer {
     size_t kept_count, kept_cap, kept_at;
     struct request *first; /* composed before anything was sent; NULL = has gone out */
     uint64_t first_at_ns;  /* of a trace: when it is due */
+    uint64_t last_due_ns;  /* of the request given last, from the start of the stage */
     uint64_t known_ns;     /* of a trace: every arrival due before it has been read */
     bool data_ended; /* the data has given its last prompt and starts again when more is wanted */
     char *failure;   /* why the data ended early; owned, NULL = it did not */

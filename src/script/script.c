@@ -120,7 +120,8 @@ void script_refresh(struct script *script)
         return;
     buf_init(&packed, SETUP_LIMIT);
     if (!run_blocking(script, "refresh", run_refresh, &packed, &err)) {
-        log_error(script->log, "%s; what setup returned stays in use", err.text);
+        log_error(script->log, "%s\nwhat setup or an earlier refresh returned stays in use",
+                  err.text);
         script->refresh_due_ns = clock_now_ns() + script->refresh_every_ns;
     }
     buf_fini(&packed);

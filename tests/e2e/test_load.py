@@ -98,6 +98,23 @@ class OpenLoop(Case):
         sent = [json.loads(row[0])["messages"][0]["content"] for row in rows]
         self.assertEqual(sent, [f"row {i}" for i in range(75)])
 
+    def test_at_a_low_rate_nothing_is_composed_long_before_its_time(self):
+        """One every 2 s: at the start those up to 6 s, the one behind the last at 4 s; then one more every 2 s."""
+        self.write("mine.lua", """
+            local api, shared = require "apis.openai", require "shared"
+            local build = api.build_request
+            function api.build_request(...)
+                shared.add("built")
+                return build(...)
+            end
+            return api
+        """)
+        root = self.mock(*FAST)
+        report, _ = self.run_against(root, "--rate", 0.5, "--arrival", "constant", "--duration", "2500ms", "--stream", api="./mine.lua")
+        self.assertEqual(report["counts"]["ok"], 2)
+        self.assertIn(report["script"]["shared"]["built"], (5, 6))
+        self.assertEqual(report["trust"].get("starved", 0) or 0, 0)
+
     def test_starved_only_for_the_time_a_slot_was_free(self):
         root = self.mock("--ttft", "100ms", "--itl", "1ms", "--tokens", 2)
         report, _ = self.run_against(root, "--rate", 40, "--arrival", "constant", "--parallel", 1, "-n", 30)
