@@ -76,6 +76,8 @@ void stats_free(struct stats *stats)
     free(stats->own);
     for (size_t i = 0; i < METRIC_SAMPLED; i++)
         dist_fini(&stats->dists[i]);
+    for (size_t i = 0; i < 2; i++)
+        dist_fini(&stats->ttft_on[i]);
     free(stats->pending);
     free(stats);
 }
@@ -226,6 +228,13 @@ static void add_own(struct stats *stats, const struct sample *sample)
     }
 }
 
+static void add_ttft_on(struct stats *stats, const struct sample *sample)
+{
+    const struct metric *metric = metric_at(METRIC_TTFT);
+    struct target target = {&stats->ttft_on[sample->exchange->reused], metric->unit};
+    add_value(stats, &target, metric_value(metric, sample));
+}
+
 /* Exact values give way to histograms when the stage has more than STATS_EXACT requests. */
 static void fold_if_many(struct stats *stats)
 {
@@ -234,6 +243,8 @@ static void fold_if_many(struct stats *stats)
     stats->folded = true;
     for (size_t i = 0; i < METRIC_SAMPLED; i++)
         dist_fold(&stats->dists[i], metric_at(i)->unit);
+    for (size_t i = 0; i < 2; i++)
+        dist_fold(&stats->ttft_on[i], UNIT_SECONDS);
     for (size_t i = 0; i < stats->counts.own_count; i++)
         dist_fold(&stats->own[i], own_unit(stats->counts.own[i].metric));
 }
@@ -244,6 +255,7 @@ static void measure(struct stats *stats, const struct sample *sample)
     fold_if_many(stats);
     for (size_t i = 0; i < METRIC_SAMPLED; i++)
         add_metric(stats, i, sample);
+    add_ttft_on(stats, sample);
     if (sample->own_values)
         add_own(stats, sample);
 }
@@ -366,6 +378,11 @@ void stats_merge(struct stats *into, const struct stats *from)
         dist_merge(&into->dists[i], &from->dists[i]);
         if (into->folded)
             dist_fold(&into->dists[i], metric_at(i)->unit);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        dist_merge(&into->ttft_on[i], &from->ttft_on[i]);
+        if (into->folded)
+            dist_fold(&into->ttft_on[i], UNIT_SECONDS);
     }
     merge_own(into, from);
     fold_if_many(into);

@@ -62,7 +62,8 @@ struct stage_facts {
     bool open;                  /* arrivals by plan */
     double asked_rate;          /* open loop; 0 = all at once, or a trace */
     uint64_t started;
-    uint64_t delayed; /* requests with think time, which lowers the concurrency on purpose */
+    uint64_t delayed;  /* requests with think time, which lowers the concurrency on purpose */
+    bool stream_asked; /* --stream was given */
 };
 
 struct summary_metric {
@@ -104,6 +105,7 @@ struct summary {
      * Only n and percentiles; INFINITY where a percentile falls among the failures. Present when
      * something failed and something succeeded. */
     struct summary_metric felt_latency, felt_ttft;
+    struct summary_metric ttft_new, ttft_kept; /* TTFT by connection: new, or kept */
 };
 
 struct stats *stats_new(void);

@@ -21,8 +21,9 @@ struct ended {
 struct stats {
     struct summary counts; /* its counters alone */
     struct dist dists[METRIC_SAMPLED];
-    struct dist *own; /* of counts.own_count; owned, NULL when there are none */
-    bool folded;      /* past STATS_EXACT: per-request metrics are histograms too */
+    struct dist ttft_on[2]; /* of METRIC_TTFT: on new connections, on kept ones */
+    struct dist *own;       /* of counts.own_count; owned, NULL when there are none */
+    bool folded;            /* past STATS_EXACT: per-request metrics are histograms too */
     struct flow flow;
     uint64_t with_prompt; /* successes whose prompt tokens are known */
 

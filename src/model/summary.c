@@ -121,6 +121,8 @@ void stats_summarise(const struct stats *stats, const struct stage_facts *facts,
         dist_sum_up(&stats->dists[id], metric_at(id)->unit, &out->metric[id]);
         out->beyond_range += dist_beyond(&stats->dists[id]);
     }
+    dist_sum_up(&stats->ttft_on[false], UNIT_SECONDS, &out->ttft_new);
+    dist_sum_up(&stats->ttft_on[true], UNIT_SECONDS, &out->ttft_kept);
     sum_up_own(stats, out);
     clear_stage(out);
     sum_up_stage(stats, &window, out);

@@ -12,6 +12,12 @@
 #define TOGETHER_LIMIT                                                                             \
     0.1 /* likewise, where nobody was late: the last event of an answer often comes with its end   \
          */
+/* By so much a kernel delays the acknowledgements for which a server with Nagle's algorithm waits:
+ * 40 ms on Linux, and then not on a new connection. */
+#define DELAYED_ACK_LEAST_S 0.030
+#define DELAYED_ACK_MOST_S 0.050
+#define NEW_LEAST 5 /* values of TTFT on new connections, and on kept ones, to tell that by */
+#define KEPT_LEAST 20
 #define COALESCED_LIMIT 0.01 /* share of the gaps between tokens */
 #define CPU_LIMIT 0.9
 #define STARVED_LIMIT 0.01
@@ -283,6 +289,30 @@ static void came_together(const struct facts *facts, struct verdict *out)
            share * 100, delay * 1e3);
 }
 
+/* Nearly all kept connections are slower than nearly all new ones, by that delay. */
+static void delayed_acks(const struct facts *facts, struct verdict *out)
+{
+    const struct summary_metric *new = &facts->whole->ttft_new, *kept = &facts->whole->ttft_kept;
+    if (!new->present || new->value[STAT_COUNT_N] < NEW_LEAST ||
+        kept->value[STAT_COUNT_N] < KEPT_LEAST || coalesced_share(facts) <= TOGETHER_LIMIT ||
+        kept->value[STAT_P10] <= new->value[STAT_P90])
+        return;
+    double more = kept->value[STAT_P50] - new->value[STAT_P50];
+    if (more >= DELAYED_ACK_LEAST_S && more <= DELAYED_ACK_MOST_S)
+        remark(out,
+               "TTFT was %.1f ms on kept connections, %.1f ms on new ones (p50): likely Nagle's "
+               "algorithm waits for delayed ACKs; does the server set TCP_NODELAY?",
+               kept->value[STAT_P50] * 1e3, new->value[STAT_P50] * 1e3);
+}
+
+static void no_stream(const struct facts *facts, struct verdict *out)
+{
+    const struct summary *whole = facts->whole;
+    if (whole->facts.stream_asked && whole->ok > 0 && whole->streamed == 0)
+        remark(out, "--stream was given, but no answer came as a stream: does the server stream, "
+                    "and does the script's build_request use opts.stream?");
+}
+
 static void no_core(const struct facts *facts, struct verdict *out)
 {
     double share = facts->trust->worker_wait_share;
@@ -506,6 +536,8 @@ static void (*const checks[])(const struct facts *facts, struct verdict *out) = 
     rate_capped,
     late_reads,
     came_together,
+    delayed_acks,
+    no_stream,
     no_core,
     scorers_behind,
     outputs_behind,

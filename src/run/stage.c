@@ -244,6 +244,7 @@ static struct stage_facts stage_facts_of(struct stage *stage)
         .steady_start_ns = atomic_load(&line->steady_start_ns),
         .started = atomic_load(&line->started),
         .delayed = stage->collector->delayed,
+        .stream_asked = stage->config->spec->stream,
         .open = stage->plan->shape == PLAN_OPEN,
         .asked_rate = stage->plan->rate,
         .max_in_flight = atomic_load(&line->max_in_flight),

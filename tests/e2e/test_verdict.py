@@ -1,12 +1,15 @@
 """The verdict gives its reasons: each trouble is brought about, and the run says which it was; a run without says sound."""
+import contextlib
 import json
 import os
 import resource
 import shutil
 import subprocess
 import sys
+import threading
 import time
 import unittest
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from harness import Case, PATIENCE, SANITIZED, clean_environment, wait_for
 
@@ -72,6 +75,43 @@ int clock_gettime(clockid_t id, struct timespec *at) {
 """
 
 
+class Nagling(BaseHTTPRequestHandler):
+    """Sends head and tokens in small writes, and leaves Nagle's algorithm on."""
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def chunk(self, text):
+        data = f"data: {text}\n\n".encode()
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for _ in range(20):
+            time.sleep(0.001)
+            self.chunk('{"choices":[{"index":0,"delta":{"content":"a"}}]}')
+        self.chunk("[DONE]")
+        self.wfile.write(b"0\r\n\r\n")
+
+
+@contextlib.contextmanager
+def serve(handler):
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 class Verdict(Case):
     def shim(self, text):
         """A library to be loaded before all others; returns the environment that does so."""
@@ -113,6 +153,31 @@ class Verdict(Case):
             for reason in report["verdict"]["reasons"]:
                 self.assertIn("late (p99)" if "late" in reason else "client-bound", reason)
         self.fail(report["verdict"])
+
+    def test_a_server_that_waits_for_acknowledgements(self):
+        """Small writes without TCP_NODELAY: on a kept connection all but the first wait for our kernel's delayed ACK."""
+        with serve(Nagling) as url:
+            for attempt in range(3):  # on a busy machine a new connection may be as late
+                report, _ = self.run_against(url, "--stream", "-c", "6", "-n", "90", "--name", f"nagle{attempt}")
+                if "TCP_NODELAY" in str(report["verdict"]):
+                    break
+        self.said(report, r"TTFT was [345]\d\.\d ms on kept connections, \d+\.\d ms on new ones .*TCP_NODELAY")
+        url = self.mock("--ttft", "3ms", "--itl", "1ms", "--tokens", "20")
+        report, _ = self.run_against(url, "--stream", "-c", "6", "-n", "90", "--name", "nodelay")
+        self.assertNotIn("TCP_NODELAY", str(report["verdict"]))
+
+    def test_a_stream_that_nobody_asks_for(self):
+        url = self.mock("--ttft", "1ms", "--itl", "0", "--tokens", "2")
+        script = self.write("plain.lua", BURN % """
+function api.build_request(messages, opts, ctx)
+    local body = build(messages, opts, ctx)
+    body.stream, body.stream_options = false, nil
+    return body
+end""")
+        report, _ = self.run_against(url, "--api", script, "--stream", "-n", "3", "--name", "asked")
+        self.said(report, r"--stream was given, but no answer came as a stream", sound=None)
+        report, _ = self.run_against(url, "--api", script, "-n", "3", "--name", "not-asked")
+        self.assertNotIn("--stream was given", str(report["verdict"]))
 
     def test_composer_starved(self):
         url = self.mock("--ttft", "1ms", "--itl", "1ms", "--tokens", "4")

@@ -86,4 +86,6 @@ static inline void check_same_summary(const char *name, const struct summary *go
     }
     check_distribution("felt latency", &got->felt_latency, &want->felt_latency, 1e-9);
     check_distribution("felt ttft", &got->felt_ttft, &want->felt_ttft, 1e-9);
+    check_distribution("ttft on new", &got->ttft_new, &want->ttft_new, 1e-9);
+    check_distribution("ttft on kept", &got->ttft_kept, &want->ttft_kept, 1e-9);
 }

@@ -663,6 +663,9 @@ static void check_merge(const char *name, size_t count, size_t parts, bool exact
     stats_summarise(one, &facts, &want);
     stats_summarise(all, &facts, &got);
     CHECK_INT(name, want.metric[METRIC_TTFB].exact, exact);
+    CHECK_INT(name, want.ttft_new.present && want.ttft_kept.present, true);
+    check_near(name, want.ttft_new.value[STAT_COUNT_N] + want.ttft_kept.value[STAT_COUNT_N],
+               want.metric[METRIC_TTFT].value[STAT_COUNT_N], EXACTLY);
     CHECK_INT(name, want.impossible_times > 0 && want.resent > 0 && want.coalesced_gaps > 0, true);
     check_same_summary(name, &got, &want);
     for (size_t i = 0; i < parts; i++)

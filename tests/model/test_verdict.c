@@ -74,6 +74,69 @@ static void late_and_unstamped(struct run_facts_made *run)
     run->trust.reads_user = 101;
 }
 
+/* As a server with Nagle's algorithm has it. */
+static void held_for_acks(struct run_facts_made *run)
+{
+    run->whole.gaps = 1000;
+    run->whole.coalesced_gaps = 101;
+    run->whole.ttft_new = run->whole.ttft_kept = (struct summary_metric){.present = true};
+    run->whole.ttft_new.value[STAT_COUNT_N] = 5;
+    run->whole.ttft_new.value[STAT_P50] = 0.003;
+    run->whole.ttft_new.value[STAT_P90] = 0.041;
+    run->whole.ttft_kept.value[STAT_COUNT_N] = 20;
+    run->whole.ttft_kept.value[STAT_P10] = 0.042;
+    run->whole.ttft_kept.value[STAT_P50] = 0.0434;
+}
+
+static void acks_of_few_new(struct run_facts_made *run)
+{
+    held_for_acks(run);
+    run->whole.ttft_new.value[STAT_COUNT_N] = 4;
+}
+
+static void acks_of_few_kept(struct run_facts_made *run)
+{
+    held_for_acks(run);
+    run->whole.ttft_kept.value[STAT_COUNT_N] = 19;
+}
+
+static void acks_that_overlap(struct run_facts_made *run)
+{
+    held_for_acks(run);
+    run->whole.ttft_kept.value[STAT_P10] = 0.041;
+}
+
+static void acks_too_long(struct run_facts_made *run)
+{
+    held_for_acks(run);
+    run->whole.ttft_kept.value[STAT_P50] = 0.0534;
+}
+
+static void acks_too_short(struct run_facts_made *run)
+{
+    held_for_acks(run);
+    run->whole.ttft_kept.value[STAT_P50] = 0.0326;
+}
+
+static void acks_but_apart(struct run_facts_made *run)
+{
+    held_for_acks(run);
+    run->whole.coalesced_gaps = 100;
+}
+
+static void asked_in_vain(struct run_facts_made *run)
+{
+    run->whole.facts.stream_asked = true;
+    run->whole.plain = 1000;
+}
+
+static void some_streamed(struct run_facts_made *run)
+{
+    asked_in_vain(run);
+    run->whole.plain = 999;
+    run->whole.streamed = 1;
+}
+
 static void busy_composer(struct run_facts_made *run)
 {
     run->trust.composer_cpu_share = 0.91;
@@ -343,6 +406,16 @@ static const struct {
     {"late and together", late_and_together, "client-bound: reads came up to 6.20 ms", "1.1 %",
      false},
     {"together but in time", together_but_in_time, "100.0 % of the gaps", "4.90 ms", true},
+    {"held for acks", held_for_acks, "TTFT was 43.4 ms on kept connections, 3.0 ms on new",
+     "TCP_NODELAY", true},
+    {"few on new connections", acks_of_few_new, NULL, NULL, false},
+    {"few on kept ones", acks_of_few_kept, NULL, NULL, false},
+    {"both alike", acks_that_overlap, NULL, NULL, false},
+    {"longer than an ack", acks_too_long, NULL, NULL, false},
+    {"shorter than an ack", acks_too_short, NULL, NULL, false},
+    {"events apart", acks_but_apart, NULL, NULL, false},
+    {"no stream", asked_in_vain, "--stream was given, but no answer", "opts.stream", true},
+    {"a stream", some_streamed, NULL, NULL, false},
     {"late and unstamped", late_and_unstamped, "client-bound: the event loop", "6.20 ms", false},
     {"clock set", clock_set, "the system's clock was set 2 times", "3.5 s", true},
     {"busy composer", busy_composer, "the composer used 91 %", "build_request", true},
