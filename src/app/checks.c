@@ -244,6 +244,18 @@ static bool check_trace(const struct run_spec *spec, struct err *err)
     return true;
 }
 
+static bool check_preconnect(const struct run_spec *spec, struct err *err)
+{
+    const char *path = spec->preconnect_path;
+    bool open = spec->rate.count || plan_is_trace(spec);
+    if (path[0] != '/' || strpbrk(path, " \t\r\n"))
+        return err_set(err, "--preconnect-path \"%s\": a path begins with / and has no blanks",
+                       path);
+    if (spec->preconnect && open && !spec->parallel.count)
+        return err_set(err, "--preconnect opens --parallel connections; give --parallel too");
+    return true;
+}
+
 static bool check_load(const struct run_spec *spec, struct err *err)
 {
     if (spec->max_response_bytes == 0)
@@ -265,7 +277,7 @@ static bool check_load(const struct run_spec *spec, struct err *err)
     if (spec->runtime_ns && spec->duration_ns)
         return err_set(err, "--runtime ends with the data, --duration starts it again; give one of "
                             "them");
-    return check_trace(spec, err);
+    return check_preconnect(spec, err) && check_trace(spec, err);
 }
 
 bool checks_dataset(struct opt_set *set, struct run_spec *spec, struct err *err)

@@ -296,6 +296,18 @@ const struct opt_row run_rows[] = {
      .metavar = "N",
      .group = LOAD,
      .help = "worker threads; one serves a thousand streams and more"},
+    {.name = "preconnect",
+     FIELD(flag, preconnect, bool),
+     .group = LOAD,
+     .help =
+         "before each stage, open --parallel connections by one GET each, which counts nowhere; "
+         "what has no answer after 10 s is given up"},
+    {.name = "preconnect-path",
+     FIELD(text, preconnect_path, char *),
+     .fallback = "/",
+     .metavar = "PATH",
+     .group = LOAD,
+     .help = "what --preconnect asks the server for, such as /health; any answer will do"},
     {.name = "pin",
      FIELD(flag, pin, bool),
      .group = LOAD,

@@ -261,6 +261,11 @@ uint64_t http_no_descriptor(const struct http *http)
     return http->no_descriptor;
 }
 
+uint32_t http_open_connections(const struct http *http)
+{
+    return seam_alive(http->seam);
+}
+
 struct seam_clock http_clock(const struct http *http)
 {
     return seam_clock(http->seam);

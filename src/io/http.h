@@ -77,6 +77,10 @@ void http_cancel_all(struct http *http); /* ends everything in flight with FINIS
  * in flight beside what begins. */
 bool http_more_to_end(const struct http *http);
 uint32_t http_in_flight(const struct http *http);
+/* Connections that are open and that the server has not closed, as far as the kernel knows now. */
+uint32_t http_open_connections(const struct http *http);
+/* The URL's scheme, host and port with another path, which begins with /; owned by the caller. */
+char *http_url_with_path(const char *url, const char *path);
 uint64_t
 http_reads(const struct http *http); /* of bodies, so far; may be asked from another thread */
 

@@ -228,9 +228,17 @@ static bool easy_set_lines(struct transfer *transfer, const struct list *headers
     return true;
 }
 
+static void easy_set_fresh(struct transfer *transfer, bool fresh)
+{
+    if (transfer->fresh != fresh)
+        curl_easy_setopt(transfer->easy, CURLOPT_FRESH_CONNECT, fresh ? 1L : 0L);
+    transfer->fresh = fresh;
+}
+
 bool http_transfer_dress(struct transfer *transfer, struct exchange *exchange, struct err *err)
 {
     const struct request *request = exchange->request;
+    easy_set_fresh(transfer, exchange->fresh);
     return easy_set_url(transfer, request->url, err) && easy_set_proxy(transfer) &&
            easy_set_method(transfer->easy, request, err) &&
            easy_set_lines(transfer, &request->headers, err);

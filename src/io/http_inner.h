@@ -54,6 +54,7 @@ struct transfer {
     struct curl_slist *lines; /* likewise */
     size_t line_count;        /* how many of the lines are the request's own */
     bool direct;              /* likewise: no proxy */
+    bool fresh;               /* likewise: a new connection */
 
     struct wait life; /* in http.running */
     struct wait idle; /* in http.idle: since the request was sent or the last read */

@@ -194,23 +194,23 @@ void http_shards_fini(struct http *http)
  * start there to use it up. That a server closed it meanwhile, or that it leads to another host,
  * costs a new connection in that shard and nothing else. So `running + idle` never passes
  * HTTP_SHARD: a shard without an idle connection is chosen only when there is none anywhere. */
-static struct shard *shard_pick(struct http *http)
+static struct shard *shard_pick(struct http *http, bool fresh)
 {
-    if (http->warm_count) {
+    if (http->warm_count && !fresh) {
         struct shard *newest = &http->shards[http->warm[--http->warm_count]];
         newest->idle--;
         return newest;
     }
     struct shard *least = &http->shards[0];
     for (uint32_t i = 1; i < http->shard_count; i++)
-        if (http->shards[i].running < least->running)
+        if (http->shards[i].running + http->shards[i].idle < least->running + least->idle)
             least = &http->shards[i];
     return least;
 }
 
 bool http_shard_add(struct transfer *transfer, struct err *err)
 {
-    struct shard *shard = shard_pick(transfer->http);
+    struct shard *shard = shard_pick(transfer->http, transfer->exchange->fresh);
     CURLMcode code = curl_multi_add_handle(shard->multi, transfer->easy);
     if (code != CURLM_OK)
         return err_set(err, "libcurl does not take the request: %s", curl_multi_strerror(code));

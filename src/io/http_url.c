@@ -13,6 +13,11 @@ size_t http_url_origin(const char *text)
     return len ? (size_t)(mark + 3 - text) + len : 0;
 }
 
+char *http_url_with_path(const char *url, const char *path)
+{
+    return mem_printf("%.*s%s", (int)http_url_origin(url), url, path);
+}
+
 static char *http_url_part(CURLU *parsed, CURLUPart part)
 {
     char *text = NULL;

@@ -102,6 +102,12 @@ void loop_note_lag(struct loop *loop)
         hist_record(loop->lag, now - loop->woken_ns);
 }
 
+void loop_forget_lag(struct loop *loop)
+{
+    hist_free(loop->lag);
+    loop->lag = hist_new();
+}
+
 const struct hist *loop_lag(const struct loop *loop)
 {
     return loop->lag;

@@ -30,6 +30,7 @@ void loop_wake(void *loop); /* a queue_waiter's wake */
 
 /* The loop's lag: noted by each io callback of this folder. */
 void loop_note_lag(struct loop *loop);
+void loop_forget_lag(struct loop *loop);              /* counts anew */
 const struct hist *loop_lag(const struct loop *loop); /* ns */
 
 /* An alarm at an absolute time by timerfd (ev_timer is late by up to a millisecond). Setting it

@@ -1,5 +1,6 @@
 #include "io/seam.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -196,6 +197,18 @@ void seam_closed(struct seam *seam, int fd)
     struct seam_socket *sock = seam_find(seam, fd);
     if (sock)
         *sock = (struct seam_socket){0};
+}
+
+uint32_t seam_alive(const struct seam *seam)
+{
+    uint32_t alive = 0;
+    for (size_t fd = 0; fd < seam->socket_count; fd++) {
+        char byte;
+        /* 0: the peer has closed; EAGAIN: nothing has come, so all is well */
+        if (seam->sockets[fd].open)
+            alive += recv((int)fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0 || errno == EAGAIN;
+    }
+    return alive;
 }
 
 void seam_await_send(struct seam *seam, uint64_t *sent_ns)

@@ -41,4 +41,6 @@ void seam_closed(struct seam *seam, int fd);
 void seam_await_send(struct seam *seam, uint64_t *sent_ns);
 /* The last read of this socket; of any socket of the seam when `fd` is negative. */
 struct seam_read seam_last(const struct seam *seam, int fd);
+/* How many of its sockets are open and not closed by the peer. */
+uint32_t seam_alive(const struct seam *seam);
 struct seam_clock seam_clock(const struct seam *seam);

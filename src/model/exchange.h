@@ -53,6 +53,7 @@ struct exchange {
     enum outcome fault; /* when FINISH_BROKEN: connect_failed … too_large */
     char *error;        /* one sentence when broken, owned */
     unsigned resent;    /* how often libcurl sent it again on a fresh connection */
+    bool fresh;         /* wants a new connection, whatever is kept */
     bool capped;        /* of an open loop with a cap on what is in flight */
     bool reused;        /* went out on a kept connection */
 };

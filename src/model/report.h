@@ -76,6 +76,8 @@ struct trust {
     uint64_t most_in_flight; /* open loop without a cap: what descriptors allowed; else 0 */
     uint64_t data_cycles;    /* how often the data started again */
     uint64_t malformed_rows;
+    uint64_t preconnect_asked,
+        preconnected;      /* connections to be opened before the start; were open */
     uint64_t missing;      /* of the number asked for: the data gave no more */
     uint64_t paused;       /* slots that paused after a connection could not be made */
     uint64_t sinks_broken; /* database and the like that failed during the run and are incomplete */

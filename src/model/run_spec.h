@@ -57,6 +57,8 @@ struct run_spec {
     uint64_t sleep_interval_ns; /* between stages */
     bool same_prompts;
     int64_t threads;
+    bool preconnect; /* opens connections before each stage */
+    char *preconnect_path;
     bool pin;          /* workers to CPUs of their own */
     int64_t plan_seed; /* of the plan and of Lua's random */
 

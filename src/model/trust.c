@@ -67,6 +67,8 @@ static const struct row rows[] = {
     ASKED(most_in_flight),
     FIGURE(data_cycles),
     FIGURE(malformed_rows),
+    FIGURE(preconnect_asked),
+    FIGURE(preconnected),
     FIGURE(missing),
     FIGURE(paused),
     FIGURE(sinks_broken),

@@ -488,6 +488,18 @@ static void clock_steps(const struct facts *facts, struct verdict *out)
                count, plural(count), facts->trust->clock_step_s);
 }
 
+static void preconnect(const struct facts *facts, struct verdict *out)
+{
+    uint64_t asked = facts->trust->preconnect_asked, open = facts->trust->preconnected;
+    if (open < asked)
+        remark(
+            out,
+            "only %" PRIu64 " of %" PRIu64
+            " connections were open when the stage began; the server had closed the others after "
+            "their answer, or gave none (--preconnect)",
+            open, asked);
+}
+
 /* Slow scripts show here, and never as a slow server: no Lua runs while times are taken. */
 static void composer_cpu(const struct facts *facts, struct verdict *out)
 {
@@ -518,44 +530,19 @@ static void warnings(const struct facts *facts, struct verdict *out)
 
 /* Doubts, then remarks. */
 static void (*const checks[])(const struct facts *facts, struct verdict *out) = {
-    no_success,
-    loop_lag,
-    behind,
-    worker_cpu,
-    late_starts,
-    starved,
-    held,
-    no_descriptor,
-    descriptors,
-    concurrency,
-    rate,
-    impossible_times,
-    beyond_range,
-    missing,
-    sinks_broken,
-    rate_capped,
-    late_reads,
-    came_together,
-    delayed_acks,
-    no_stream,
-    no_core,
-    scorers_behind,
-    outputs_behind,
-    composer_cpu,
-    scorer_cpu,
-    mixed_sources,
-    tokens_are_events,
-    tokens_unknown,
-    token_errors,
-    own_failed,
-    resent,
-    paused,
-    malformed_rows,
-    data_cycles,
-    bodies_left_out,
-    not_asked,
-    past_max,
-    clock_steps,
+    no_success,     loop_lag,       behind,
+    worker_cpu,     late_starts,    starved,
+    held,           no_descriptor,  descriptors,
+    concurrency,    rate,           impossible_times,
+    beyond_range,   missing,        sinks_broken,
+    rate_capped,    late_reads,     came_together,
+    delayed_acks,   no_stream,      no_core,
+    scorers_behind, outputs_behind, composer_cpu,
+    scorer_cpu,     mixed_sources,  tokens_are_events,
+    tokens_unknown, token_errors,   own_failed,
+    resent,         paused,         preconnect,
+    malformed_rows, data_cycles,    bodies_left_out,
+    not_asked,      past_max,       clock_steps,
     warnings,
 };
 

@@ -116,6 +116,16 @@ static void add_connections(struct table *table, const struct summary *whole)
                whole->reused, whole->scored, whole->resent);
 }
 
+static void add_preconnect(struct table *table, const struct trust *trust)
+{
+    if (!trust->preconnect_asked)
+        return;
+    table_add(table, "Opened before the start");
+    table_addf(table,
+               "%" PRIu64 " of %" PRIu64 " connections, by a request each that counts nowhere",
+               trust->preconnected, trust->preconnect_asked);
+}
+
 static void add_token_sources(struct table *table, const struct summary *whole)
 {
     struct buf text;
@@ -232,6 +242,7 @@ void console_trust(const struct page *page)
     else
         add_closed_load(table, report);
     add_connections(table, &report->whole);
+    add_preconnect(table, trust);
     add_token_sources(table, &report->whole);
     add_data(table, page);
     if (report->facts->calibrated)

@@ -303,6 +303,8 @@ void composer_leave(struct composer *composer)
 void *composer_run(void *arg)
 {
     struct composer *composer = arg;
+    if (composer->line->connected)
+        queue_take(composer->line->connected); /* nothing: waits until it is closed */
     if (composer_walk(composer))
         composer->known_ns = UINT64_MAX;
     composer_leave(composer);

@@ -27,6 +27,8 @@ struct line_listener {
 struct line {
     const struct plan *plan;
     struct log *log;
+    char *preconnect_url;            /* owned; NULL = no connection is opened beforehand */
+    struct queue *connected;         /* closed once they are open, always empty; NULL likewise */
     const struct pin *pin;           /* the run's */
     struct queue *ready;             /* struct request, made by the composer */
     struct queue *finished;          /* struct exchange, ended by a worker */
@@ -56,6 +58,8 @@ struct line {
     _Atomic uint32_t overdue;         /* hooks that did not return in time: line_overdue */
     _Atomic(char *) overdue_why;      /* of the first of them, owned; NULL = there was none */
     struct watch *watch;              /* the run's */
+    _Atomic uint32_t
+        connecting; /* workers that are opening connections; the last closes `connected` */
     _Atomic uint32_t workers_left, scorers_left; /* the last to leave closes the next queue */
 };
 

@@ -57,6 +57,18 @@ static size_t within_share(size_t bytes, uint64_t ceiling)
     return share < bytes ? (size_t)share : bytes;
 }
 
+static void open_preconnect(struct stage *stage)
+{
+    const struct run_spec *spec = stage->config->spec;
+    struct line *line = &stage->line;
+    if (!spec->preconnect)
+        return;
+    line->preconnect_url =
+        http_url_with_path(script_facts(stage->composer->script)->url, spec->preconnect_path);
+    line->connected = queue_new(1, 0);
+    atomic_store(&line->connecting, stage->plan->threads);
+}
+
 static void open_line(struct stage *stage)
 {
     uint64_t ceiling = stage->config->spec->max_memory;
@@ -73,6 +85,7 @@ static void open_line(struct stage *stage)
     line->finished = queue_new(finished > FINISHED_ITEMS ? finished : FINISHED_ITEMS,
                                within_share(FINISHED_BYTES, ceiling));
     line->samples = queue_new(SAMPLES_ITEMS, within_share(SAMPLES_BYTES, ceiling));
+    open_preconnect(stage);
     stage->composer->line = line;
     stage->composer->stage = stage->number;
 }
@@ -331,6 +344,8 @@ static void trust_workers(struct stage *stage, double window_s, struct trust *tr
             trust->clock_steps = facts.clock.steps;
         trust->clock_step_s = fmax(trust->clock_step_s, clock_seconds(facts.clock.largest_ns));
         trust->paused += facts.paused;
+        trust->preconnect_asked += facts.preconnect_asked;
+        trust->preconnected += facts.preconnected;
     }
 }
 
@@ -416,6 +431,8 @@ static void close_queues(struct line *line)
     queue_free(line->ready);
     queue_free(line->finished);
     queue_free(line->samples);
+    queue_free(line->connected);
+    free(line->preconnect_url);
 }
 
 void stage_close(struct stage *stage)

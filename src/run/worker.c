@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "io/loop.h"
 #include "run/pin.h"
+#include "run/preconnect.h"
 #include "run/waiting.h"
 
 enum {
@@ -32,7 +33,8 @@ struct worker {
     struct waiting waiting; /* closed loop: taken from the queue, not due yet; each holds a slot */
     struct request *next;   /* open loop: taken from the queue, not started yet */
     unsigned connects_failed; /* in a row */
-    size_t unweighed;         /* bytes added to what is in flight since the ceiling was looked at */
+    struct preconnect preconnect;
+    size_t unweighed; /* bytes added to what is in flight since the ceiling was looked at */
     bool begun, holding, cancelling, counted;
     bool starving; /* the oldest free slot found no request ready */
 
@@ -121,9 +123,22 @@ static uint64_t worker_pause_ns(struct worker *worker, const struct exchange *ex
     return rounds < PAUSE_DOUBLINGS ? PAUSE_LEAST_NS << rounds : PAUSE_MOST_NS;
 }
 
+/* One of --preconnect: it was never counted as started. */
+static void worker_connected(struct worker *worker, struct exchange *exchange)
+{
+    atomic_fetch_sub(&worker->line->in_flight_bytes, exchange_answer_bytes(exchange));
+    preconnect_ended(&worker->preconnect, exchange);
+    if (!http_more_to_end(worker->http))
+        worker_turn(worker);
+}
+
 static void worker_ended(void *arg, struct exchange *exchange)
 {
     struct worker *worker = arg;
+    if (!worker->preconnect.over) {
+        worker_connected(worker, exchange);
+        return;
+    }
     line_ended(worker->line);
     slot_free(worker, exchange->end_ns + worker_pause_ns(worker, exchange));
     worker_hand_on(worker, exchange);
@@ -369,8 +384,32 @@ static void worker_begin(struct worker *worker)
         slot_free(worker, start_ns + plan_spawn_ns(worker->line->plan, worker->number, i));
 }
 
+/* Opens connections before the stage begins; true once that is over. */
+static bool worker_preconnect(struct worker *worker)
+{
+    struct preconnect *preconnect = &worker->preconnect;
+    struct line *line = worker->line;
+    if (preconnect->over)
+        return true;
+    if (preconnect_turn(preconnect, line_stopped(line)))
+        loop_wake(worker->loop);
+    if (!preconnect->over) {
+        worker->alarm_ns = preconnect->until_ns;
+        alarm_set(worker->alarm, preconnect->until_ns);
+        return false;
+    }
+    loop_forget_lag(worker->loop);
+    worker->facts.preconnect_asked = preconnect->asked;
+    worker->facts.preconnected = preconnect->open;
+    if (atomic_fetch_sub(&line->connecting, 1) == 1)
+        queue_close(line->connected);
+    return true;
+}
+
 static void worker_turn(struct worker *worker)
 {
+    if (!worker_preconnect(worker))
+        return;
     if (!worker->begun) {
         if (!atomic_load(&worker->line->start_ns)) {
             if (line_stopped(worker->line))
@@ -419,6 +458,13 @@ struct worker *worker_new(struct line *line, uint32_t number, const struct http_
         worker_free(worker);
         return NULL;
     }
+    worker->preconnect = (struct preconnect){
+        .http = worker->http,
+        .url = line->preconnect_url,
+        .log = line->log,
+        .asked = (uint32_t)worker->slots,
+        .over = !line->preconnect_url,
+    };
     worker->waiter = (struct queue_waiter){.wake = loop_wake, .arg = worker->loop};
     loop_on_wake(worker->loop, worker_woken, worker);
     return worker;

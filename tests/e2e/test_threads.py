@@ -3,7 +3,7 @@ import contextlib
 import os
 import unittest
 
-from harness import Case, stats, wait_for
+from harness import Case, SANITIZED, stats, wait_for
 
 FAST = ("--ttft", "1ms", "--itl", "0", "--tokens", 1)
 # Bodies that tell the item, the request's number and what was drawn for it.
@@ -46,7 +46,8 @@ class SameBodies(Case):
             with self.subTest(name):
                 one, four = self.bodies("-t", 1, *words), self.bodies("-t", 4, *words)
                 self.assertEqual(one[0], four[0])
-                self.assertEqual((one[1], four[1]), (1, 4))
+                self.assertEqual(one[1], 1)
+                self.assertGreater(four[1], 1)  # workers draw: a slow one may come too late for any
 
     def test_another_seed_sends_something_else(self):
         self.assertNotEqual(self.bodies("-c", 4)[0], self.bodies("-c", 4, "--plan-seed", 7)[0])
@@ -78,8 +79,8 @@ class Pinned(Case):
     def test_a_worker_has_its_cpu_to_itself(self):
         found, err = self.masks("-c", 4, "-n", 4, "--pin")
         self.assertEqual(found.count((CPUS[0],)), 1)
-        for mask in found:
-            self.assertTrue(mask == (CPUS[0],) or mask == tuple(CPUS[1:]), found)
+        others = [mask for mask in found if mask not in ((CPUS[0],), tuple(CPUS[1:]))]
+        self.assertLessEqual(len(others), 1 if SANITIZED else 0, found)  # a sanitizer may have a thread of its own
         self.assertGreaterEqual(len(found), 4)
         self.assertIn(f"--pin: 1 of {len(CPUS)} CPUs are the workers' own", err)
 
@@ -88,7 +89,7 @@ class Pinned(Case):
         two = tuple(CPUS[:2])
         found, err = self.masks("-c", 4, "-n", 4, "-t", 2, "--pin", cpus=set(two))
         self.assertEqual((found.count(two[:1]), found.count(two[1:])), (1, 1))
-        self.assertEqual(found.count(two), len(found) - 2)
+        self.assertEqual(found.count(two), len(found) - 2, found)
         self.assertIn("the workers have all CPUs that may be used (2)", err)
 
     def test_fewer_cpus_than_workers(self):

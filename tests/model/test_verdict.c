@@ -368,6 +368,12 @@ static void not_asked(struct run_facts_made *run)
     run->trust.bodies_not_asked = 1;
 }
 
+static void some_not_open(struct run_facts_made *run)
+{
+    run->trust.preconnect_asked = 9;
+    run->trust.preconnected = 7;
+}
+
 static void past_max(struct run_facts_made *run)
 {
     run->trust.bodies_past_max = 12;
@@ -463,6 +469,7 @@ static const struct {
     {"cycled", cycled, "the data started again 1 time;", "cache", true},
     {"left out", left_out, "the bodies of 70 exchanges", "not stored", true},
     {"not asked", not_asked, "the bodies of 1 exchange were not stored", "--store says", true},
+    {"preconnect", some_not_open, "only 7 of 9 connections were open", "--preconnect", true},
     {"past max", past_max, "the bodies of 12 exchanges were not", "--store-max", true},
     {"own metrics", own_metrics_failed, "the script failed to give 9 values", "missing", true},
     {"warned", warned, "the log has 6 warnings", "log", true},
@@ -526,6 +533,8 @@ static void test_everything_wrong(void **state)
         .bodies_left_out = UINT64_MAX,
         .bodies_not_asked = UINT64_MAX,
         .bodies_past_max = UINT64_MAX,
+        .preconnect_asked = UINT64_MAX,
+        .preconnected = UINT64_MAX - 1,
         .data_cycles = UINT64_MAX,
         .malformed_rows = UINT64_MAX,
         .warnings = UINT64_MAX,
@@ -535,7 +544,7 @@ static void test_everything_wrong(void **state)
     struct verdict verdict;
     verdict_of(&run.whole, &run.steady, &run.trust, &verdict);
     CHECK_INT("sound", verdict.sound, false);
-    CHECK_INT("sentences", verdict.count, 29);
+    CHECK_INT("sentences", verdict.count, 30);
     for (size_t i = 0; i < verdict.count; i++) {
         CHECK_INT(verdict.reason[i], verdict.remark[i], i >= 11);
         if (strlen(verdict.reason[i]) >= sizeof verdict.reason[i] - 1)
