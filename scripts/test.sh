@@ -39,7 +39,7 @@ check asan
 
 step "thread sanitizer: what has threads"
 build tsan -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=RelWithDebInfo -DSANITIZE=thread
-check tsan -R '^(base|io|script|run|mock|out|app)\.|^e2e\.test_(main_job|load|hostile|terminal|wandb|tls)$'
+check tsan -R '^(base|io|script|run|mock|out|app)\.|^e2e\.test_(main_job|load|hostile|terminal|wandb|tls|hook_timeout|script_done|script_metrics|experiment)$'
 
 step "clang"
 build clang -DCMAKE_C_COMPILER=clang

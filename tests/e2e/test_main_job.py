@@ -130,7 +130,7 @@ class Stops(Case):
         self.assertAlmostEqual(report["window"]["seconds"], 2, delta=0.2)
 
     def test_what_outlives_the_grace_is_cancelled(self):
-        root = self.mock("--ttft", "20s", "--itl", "5ms", "--tokens", 16)
+        root = self.mock("--ttft", "4s", "--itl", "5ms", "--tokens", 16)
         report, _ = self.run_against(root, "--duration", "1s", "--grace", "500ms", "--parallel", 10, "--stream", expect=1)
         self.assertEqual(report["counts"]["cancelled"], 10)
         self.assertEqual(report["counts"]["ok"], 0)
