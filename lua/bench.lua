@@ -184,12 +184,32 @@ function bench.options(rows)
     return results[1]
 end
 
+-- What a wrong name may stand for: names that hold it or are part of it, else those that a slip
+-- makes of it.
+local function meant(names, wrong)
+    local parts, slips = {}, {}
+    for name in pairs(names) do
+        if name:find(wrong, 1, true) or wrong:find(name, 1, true) then
+            parts[#parts + 1] = name
+        elseif host.distance(name, wrong) <= 2 then
+            slips[#slips + 1] = name
+        end
+    end
+    local list = #parts > 0 and parts or slips
+    table.sort(list)
+    if #list == 0 or wrong == "" then
+        return "llmbench --help=lua lists them"
+    end
+    return "did you mean " .. table.concat(list, ", ") .. "?"
+end
+
 -- "ttft.p99" of a result; of a metric with one value its name says it all. nil: there is none.
 function bench.value(result, name)
     local metric, statistic = tostring(name):match("^([%w_]+)%.?([%w_]*)$")
     local found = metric and result.metrics[metric]
     if not found then
-        error(("bench.value: there is no metric %q"):format(tostring(name)), 2)
+        local what = 'bench.value: there is no metric "%s"; %s'
+        error(what:format(tostring(name), meant(result.metrics, metric or tostring(name))), 2)
     elseif statistic == "" then
         return found.value or found.mean
     elseif not host.statistics[statistic] then

@@ -135,7 +135,7 @@ const struct command about_commands[] = {
     {
         .name = "new",
         .summary = "write a commented script to begin with",
-        .usage = "new KIND NAME",
+        .usage = "new api|dataset|experiment NAME",
         .examples = TABLE(new_examples),
         .run = new_cmd,
     },

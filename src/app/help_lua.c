@@ -5,6 +5,7 @@
 
 #include "app/help.h"
 #include "app/help_lines.h"
+#include "model/metric.h"
 #include "script/contract.h"
 
 static const struct {
@@ -92,6 +93,50 @@ static void add_group(struct buf *out, const struct word_group *group, unsigned 
     }
 }
 
+/* ---- the metrics ---- */
+
+static const struct {
+    const char *title;
+    bool stage; /* one number a stage */
+} metric_lists[] = {
+    {"metrics with n, mean, std, min, max, p1 … p99_9", false},
+    {"metrics with one number a stage", true},
+};
+
+/* The names of one list, each between `quotes`. */
+static void add_metrics(struct buf *out, bool stage, const char *quotes)
+{
+    size_t first = stage ? METRIC_SAMPLED : 0, end = stage ? METRIC_COUNT : METRIC_SAMPLED;
+    for (size_t i = first; i < end; i++)
+        buf_printf(out, "%s%s%s%s %s", i > first ? ", " : "", quotes, metric_at(i)->name, quotes,
+                   metric_unit_name(metric_at(i)->unit));
+}
+
+static void add_metric_lists(struct buf *out, unsigned width)
+{
+    for (size_t i = 0; i < sizeof metric_lists / sizeof *metric_lists; i++) {
+        const char *title = metric_lists[i].title;
+        struct buf names;
+        buf_init(&names, HELP_LIMIT);
+        add_metrics(&names, metric_lists[i].stage, "");
+        char *text = buf_take(&names);
+        buf_printf(out, "\n%c%s:\n  ", title[0] & ~0x20, title + 1);
+        lines_wrapped(out, text, 2, 2, width);
+        free(text);
+    }
+}
+
+static void add_md_metrics(struct buf *out)
+{
+    buf_add_text(out, "<!-- table metrics -->\n| which | names and units |\n|---|---|\n");
+    for (size_t i = 0; i < sizeof metric_lists / sizeof *metric_lists; i++) {
+        buf_printf(out, "| %s | ", metric_lists[i].title);
+        add_metrics(out, metric_lists[i].stage, "`");
+        buf_add_text(out, " |\n");
+    }
+    buf_add_text(out, "<!-- end -->\n");
+}
+
 /* The names that are refused so far, each between `quotes`; nothing when there are none. */
 static void add_reserved(struct buf *out, const char *before, const char *quotes, const char *after)
 {
@@ -116,6 +161,7 @@ void help_lua(unsigned width, struct buf *out)
     }
     for (size_t i = 0; (group = word_group_at(i)); i++)
         add_group(out, group, width);
+    add_metric_lists(out, width);
     add_reserved(out, "\nReserved, and refused so far:\n  ", "", "\n");
 }
 
@@ -149,6 +195,7 @@ void help_lua_md(struct buf *out)
                 add_md_word(out, word);
         buf_add_text(out, "<!-- end -->\n");
     }
+    add_md_metrics(out);
     buf_add_text(out, "<!-- table reserved -->\n");
     add_reserved(out, "Reserved, and refused because this version does not support them: ", "`",
                  ".\n");

@@ -173,6 +173,15 @@ static void log_verdict(struct log *log, const struct report *report)
         log_note(log, "%s: %s", verdict->remark[i] ? "note" : "reason", verdict->reason[i]);
 }
 
+/* Who sees no report learns it all the same. */
+static void warn_of_failure(struct log *log, const struct report *report)
+{
+    const struct list *errors = &report->first_errors;
+    if (report->whole.ok == 0)
+        log_warn(log, "stage %u (%s): no request succeeded%s%s", report->stage, report->label,
+                 errors->count ? ": " : "", errors->count ? errors->items[0] : "");
+}
+
 static void on_stage_done(void *arg, const struct report *report)
 {
     struct one_run *run = arg;
@@ -183,6 +192,8 @@ static void on_stage_done(void *arg, const struct report *report)
     bool shown =
         !quiet && report_kinds_print(&spec_of(run)->reports, out, report, session->secrets);
     session->shown += shown;
+    if (!shown)
+        warn_of_failure(session->log, report);
     if (shown && (run->plans.count > 1 || session->place))
         fputc('\n', out);
     fflush(out);

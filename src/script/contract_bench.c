@@ -9,8 +9,8 @@ static const struct script_word words[] = {
      .sentence =
          "carries out one run with these options of llmbench run (names with '_', values as "
          "in a config file) over those of the command line; false takes away what the "
-         "command line gave; returns the run's summary, one for each stage it has; a run "
-         "that cannot start is an error"},
+         "command line gave; returns a summary, of a list of loads one for each as further "
+         "results ({bench.run{…}} is the list); a run that cannot start is an error"},
     {.kind = WORD_BENCH,
      .type = WORD_FUNCTION,
      .name = "bench.options",
@@ -23,8 +23,9 @@ static const struct script_word words[] = {
      .name = "bench.value",
      .arguments = "(summary, \"ttft.p99\")",
      .sentence =
-         "that statistic, in seconds where it is a time; nil when there is none; an unknown "
-         "name is an error"},
+         "that statistic, in seconds where it is a time; a metric with one number a stage by its "
+         "name alone, \"output_throughput\"; nil when it has no value; an unknown name is an "
+         "error"},
     {.kind = WORD_BENCH,
      .type = WORD_FUNCTION,
      .name = "bench.table",

@@ -84,9 +84,16 @@ static int host_options(lua_State *lua)
     return 1;
 }
 
+/* distance(a, b): how many letters must change to make one text of the other */
+static int host_distance(lua_State *lua)
+{
+    lua_pushinteger(lua, word_distance(luaL_checkstring(lua, 1), luaL_checkstring(lua, 2)));
+    return 1;
+}
+
 static const luaL_Reg host_functions[] = {
-    {"run", host_run}, {"options", host_options}, {"print", host_print}, {"write", host_write},
-    {NULL, NULL},
+    {"run", host_run},     {"options", host_options},   {"print", host_print},
+    {"write", host_write}, {"distance", host_distance}, {NULL, NULL},
 };
 
 /* ---- opening ---- */

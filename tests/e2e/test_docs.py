@@ -54,6 +54,10 @@ class Contract(unittest.TestCase):
         self.assertEqual(self.page, contract.fill(self.page, self.tables),
                          "docs/scripting.md is old; python3 tests/e2e/contract.py writes its tables anew")
 
+    def test_version(self):
+        printed = subprocess.run([LLMBENCH, "--help=lua"], capture_output=True, text=True, check=True).stdout
+        self.assertIn(f"that of {printed.partition(':')[0]}.", self.page)
+
     def test_every_table_stands_there_once(self):
         found = [name for name, _ in contract.BLOCK.findall(self.page)]
         self.assertEqual(sorted(found), sorted(self.tables))

@@ -163,7 +163,11 @@ class Errors(ExperimentCase):
         ("bench.options{{name = 'x', type = 'integer', required = true}}", 2, "--x is required"),
         ("bench.options{}\nbench.options{}", 3, "bench.options comes once, and before the first bench.run"),
         ("bench.options{{name = 'x'}}\nbench.run{x = 'y'}", 2, '"x" belongs to the experiment as a whole'),
-        ("local r = bench.run{number = 1, quiet = true}\nbench.value(r, 'ttf.p99')", 1, 'no metric "ttf.p99"'),
+        ("local r = bench.run{number = 1, quiet = true}\nbench.value(r, 'ttf.p99')", 1, 'no metric "ttf.p99"; did you mean ttfa, ttfa_from_due, ttfb, ttfc, ttft, ttft_from_due?'),
+        ("local r = bench.run{number = 1, quiet = true}\nbench.value(r, 'throughput')", 1, 'no metric "throughput"; did you mean '
+         "char_throughput, output_throughput, request_throughput, total_throughput?"),
+        ("local r = bench.run{number = 1, quiet = true}\nbench.value(r, 'lateny.p50')", 1, "did you mean latency?"),
+        ("local r = bench.run{number = 1, quiet = true}\nbench.value(r, 'speed of light')", 1, "llmbench --help=lua lists them"),
         ("local r = bench.run{number = 1, quiet = true}\nbench.value(r, 'ttft.p98_5')", 1, 'is no statistic'),
         ("bench.save('/nowhere/x.json', {})", 3, "cannot write /nowhere/x.json"),
     ]
@@ -217,7 +221,10 @@ class Errors(ExperimentCase):
                 connection.sendall(plain({"error": {"message": "no"}}, "500 No"))
         with ScriptedServer(serve) as server:
             result = self.experiment("print(bench.run{number = 3, quiet = true}.outcomes.http_5xx)", server.url, expect=1)
+            told = self.experiment("bench.run{number = 3, report = 'none'}", server.url, "--name", "told", "-q", expect=1)
         self.assertEqual(result.out, "3\n")
+        for said in (result, told):
+            self.assertRegex(said.err, r"stage 0 \(1 parallel\): no request succeeded: http_5xx: HTTP 500: .*no")
 
     def test_bench_is_for_experiments(self):
         script = self.write("api.lua", 'require "bench"\nreturn {}')
