@@ -145,8 +145,17 @@ function bench.save(path, value, how)
     if type(path) ~= "string" or path == "" then
         error("bench.save takes a file and what is to go into it", 2)
     end
-    local text = path:find("%.csv$") and csv(value, how.columns) or json.encode(value) .. "\n"
-    local ok, message = host.write(path, text, how.replace == true)
+    local is_csv = path:find("%.csv$")
+    local made, text = true
+    if is_csv then
+        text = csv(value, how.columns)
+    else
+        made, text = pcall(json.encode, value)
+    end
+    if not made then
+        error("bench.save: " .. text, 2)
+    end
+    local ok, message = host.write(path, is_csv and text or text .. "\n", how.replace == true)
     if not ok then
         error("bench.save: " .. message, 2)
     end
@@ -179,9 +188,12 @@ function bench.options(rows)
     if type(rows) ~= "table" then
         error("bench.options takes a list of options, not " .. type(rows), 2)
     end
-    local results = { host.options(rows) }
-    answered(results)
-    return results[1]
+    local fits, options, message = pcall(host.options, rows)
+    if not fits then
+        error(options, 2)
+    end
+    answered({ options, message })
+    return options
 end
 
 -- What a wrong name may stand for: names that hold it or are part of it, else those that a slip
@@ -205,6 +217,9 @@ end
 
 -- "ttft.p99" of a result; of a metric with one value its name says it all. nil: there is none.
 function bench.value(result, name)
+    if type(result) ~= "table" or type(result.metrics) ~= "table" then
+        error("bench.value takes what bench.run returned and the name of a metric", 2)
+    end
     local metric, statistic = tostring(name):match("^([%w_]+)%.?([%w_]*)$")
     local found = metric and result.metrics[metric]
     if not found then
@@ -260,4 +275,10 @@ function bench.interval(list)
     return mean, mean - half, mean + half
 end
 
-return bench
+-- As in the other modules: a nil would only show when it is called.
+return setmetatable(bench, {
+    __index = function(_, name)
+        local said = "the module 'bench' has no '%s'; --help=lua shows what it has"
+        error(said:format(tostring(name)), 2)
+    end,
+})

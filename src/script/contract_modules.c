@@ -12,7 +12,7 @@ static const struct script_word words[] = {
      .sentence =
          "the value, or nil and a message; null fields become nil, or json.null when asked; "
          "null elements of lists stay json.null; integers beyond 2^53 become int64_t or "
-         "uint64_t, numbers past 1.8e308 infinite"},
+         "uint64_t, beyond 2^64 the nearest number, numbers past 1.8e308 infinite"},
     {.kind = WORD_MODULE,
      .type = WORD_FUNCTION,
      .name = "json.encode",

@@ -159,7 +159,7 @@ class Errors(ExperimentCase):
         ("error('at once')", 3, "mine.lua:2: at once"),
         ("x = = 1", 3, "mine.lua:2: unexpected symbol"),
         ("bench.options{{name = 'parallel'}}", 3, "--parallel is an option of the program"),
-        ("bench.options{{nam = 'x'}}", 3, "unknown field 'nam' (did you mean 'name'?)"),
+        ("bench.options{{nam = 'x'}}", 3, "mine.lua:2: bench.options: options[1]: unknown field 'nam' (did you mean 'name'?)"),
         ("bench.options{{name = 'x', type = 'integer', required = true}}", 2, "--x is required"),
         ("bench.options{}\nbench.options{}", 3, "bench.options comes once, and before the first bench.run"),
         ("bench.options{{name = 'x'}}\nbench.run{x = 'y'}", 2, '"x" belongs to the experiment as a whole'),
@@ -170,6 +170,9 @@ class Errors(ExperimentCase):
         ("local r = bench.run{number = 1, quiet = true}\nbench.value(r, 'speed of light')", 1, "llmbench --help=lua lists them"),
         ("local r = bench.run{number = 1, quiet = true}\nbench.value(r, 'ttft.p98_5')", 1, 'is no statistic'),
         ("bench.save('/nowhere/x.json', {})", 3, "cannot write /nowhere/x.json"),
+        ("bench.save('x.json', print)", 3, "mine.lua:2: bench.save: value: a function cannot be JSON"),
+        ("bench.value({}, 'ttft.p99')", 3, "mine.lua:2: bench.value takes what bench.run returned"),
+        ("bench.rum{}", 3, "mine.lua:2: the module 'bench' has no 'rum'"),
     ]
 
     def test_sentences_and_exit_codes(self):
