@@ -5,6 +5,7 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -56,9 +57,17 @@ static void seam_control(struct msghdr *message, uint64_t *wall_ns, int *left)
     }
 }
 
-static void seam_note_read(struct seam *seam, struct seam_socket *sock, struct msghdr *message,
-                           bool end)
+/* Whether bytes are left. TCP_INQ says 1 for an end of the connection, too. */
+static bool seam_left(int fd, int left)
 {
+    if (left == 1 && ioctl(fd, FIONREAD, &left) != 0)
+        return true;
+    return left > 0;
+}
+
+static void seam_note_read(struct seam *seam, int fd, struct msghdr *message, bool end)
+{
+    struct seam_socket *sock = &seam->sockets[fd];
     uint64_t own_ns = clock_now_ns(), wall_ns, kernel_ns = 0;
     int left;
     seam_control(message, &wall_ns, &left);
@@ -71,7 +80,7 @@ static void seam_note_read(struct seam *seam, struct seam_socket *sock, struct m
         .serial = seam->last.serial + 1,
         .own_ns = own_ns,
         .kernel_ns = kernel_ns,
-        .more = left > 0,
+        .more = seam_left(fd, left),
         .end = end,
     };
     seam->last = sock->last;
@@ -101,7 +110,7 @@ ssize_t recv(int fd, void *data, size_t len, int flags)
     };
     ssize_t got = recvmsg(fd, &message, flags);
     if (got >= 0)
-        seam_note_read(here, sock, &message, got == 0);
+        seam_note_read(here, fd, &message, got == 0);
     return got;
 }
 

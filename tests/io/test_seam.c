@@ -207,6 +207,13 @@ static void late_reads(void **state)
     assert_true(first.own_ns >= after_ns + 30 * NS_PER_MS);
     assert_true(second.serial == first.serial + 1);
     assert_true(first.more && !second.more);
+    assert_int_equal(write(pair.far, "e", 1), 1);
+    assert_int_equal(shutdown(pair.far, SHUT_WR), 0);
+    peer_sleep(5);
+    seam_enter(seam);
+    read_some(pair.near, 1);
+    seam_leave();
+    assert_false(seam_last(seam, pair.near).more); /* the end is nothing that waits */
     CHECK_INT("one segment, one stamp", second.kernel_ns, first.kernel_ns);
     close(pair.near);
     close(pair.far);
