@@ -106,6 +106,7 @@ static void count_success(struct stats *stats, const struct sample *sample)
     counts->streamed += sample->streamed;
     counts->plain += !sample->streamed;
     counts->by_source[sample->completion_source]++;
+    counts->by_prompt_source[sample->prompt_source]++;
     counts->token_errors += sample->token_error != NULL;
     add_tokens(&counts->prompt_tokens, sample->prompt_tokens);
     add_tokens(&counts->completion_tokens, sample->completion_tokens);
@@ -164,8 +165,10 @@ static void merge_counts(struct summary *into, const struct summary *from)
         *(uint64_t *)((char *)into + sums[i]) += *(const uint64_t *)((const char *)from + sums[i]);
     for (size_t i = 0; i < OUTCOME_COUNT; i++)
         into->by_outcome[i] += from->by_outcome[i];
-    for (size_t i = 0; i < TOKEN_SOURCES; i++)
+    for (size_t i = 0; i < TOKEN_SOURCES; i++) {
         into->by_source[i] += from->by_source[i];
+        into->by_prompt_source[i] += from->by_prompt_source[i];
+    }
     for (size_t i = 0; i < into->own_count; i++)
         into->own[i].failed += from->own[i].failed;
     add_tokens(&into->prompt_tokens, from->prompt_tokens);

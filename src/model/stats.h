@@ -83,12 +83,13 @@ struct summary {
     struct stage_facts facts;
     bool steady; /* this summary is of the steady part */
     uint64_t by_outcome[OUTCOME_COUNT];
-    uint64_t ok, failed, cancelled, scored; /* scored = ok + failed + cancelled */
-    uint64_t streamed, plain;               /* of the successes */
-    uint64_t resent;                        /* exchanges that libcurl sent more than once */
-    uint64_t reused;                        /* that went out on a kept connection */
-    uint64_t by_source[TOKEN_SOURCES];      /* successes by source of their completion tokens */
-    uint64_t token_errors;                  /* parse_responses failed or refused */
+    uint64_t ok, failed, cancelled, scored;   /* scored = ok + failed + cancelled */
+    uint64_t streamed, plain;                 /* of the successes */
+    uint64_t resent;                          /* exchanges that libcurl sent more than once */
+    uint64_t reused;                          /* that went out on a kept connection */
+    uint64_t by_source[TOKEN_SOURCES];        /* successes by source of their completion tokens */
+    uint64_t by_prompt_source[TOKEN_SOURCES]; /* … and of their prompt tokens */
+    uint64_t token_errors;                    /* parse_responses failed or refused */
     int64_t prompt_tokens, completion_tokens, cached_tokens,
         reasoning_tokens; /* Σ over successes, unknown = 0; stays at INT64_MAX rather than wrap */
     uint64_t text_chars;

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/units.h"
 #include "out/page.h"
@@ -126,25 +127,39 @@ static void add_preconnect(struct table *table, const struct trust *trust)
                trust->preconnected, trust->preconnect_asked);
 }
 
-static void add_token_sources(struct table *table, const struct summary *whole)
+static void add_sources(struct buf *text, const uint64_t *by)
 {
-    struct buf text;
     unsigned kinds = 0;
-    buf_init(&text, 1024);
     for (int i = 0; i < TOKEN_SOURCES; i++) {
-        if (!whole->by_source[i])
+        if (!by[i])
             continue;
-        buf_printf(&text, "%s%s (%" PRIu64 ")", kinds ? ", " : "",
-                   token_source_name((enum token_source)i), whole->by_source[i]);
+        buf_printf(text, "%s%s (%" PRIu64 ")", kinds ? ", " : "",
+                   token_source_name((enum token_source)i), by[i]);
         kinds++;
     }
     if (kinds > 1)
-        buf_add_text(&text, ": MIXED");
+        buf_add_text(text, ": MIXED");
+}
+
+/* Of the output; of the input, too, where that differs. */
+static void add_token_sources(struct table *table, const struct summary *whole)
+{
+    struct buf text;
+    buf_init(&text, 1024);
+    add_sources(&text, whole->by_source);
     if (whole->token_errors)
         buf_printf(&text, "; parse_responses failed for %" PRIu64, whole->token_errors);
     char *line = buf_take(&text);
     table_add(table, "Tokens counted from");
     table_add(table, *line ? line : "-");
+    free(line);
+    if (memcmp(whole->by_source, whole->by_prompt_source, sizeof whole->by_source) == 0)
+        return;
+    buf_init(&text, 1024);
+    add_sources(&text, whole->by_prompt_source);
+    line = buf_take(&text);
+    table_add(table, "Input tokens from");
+    table_add(table, line);
     free(line);
 }
 

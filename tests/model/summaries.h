@@ -50,8 +50,11 @@ static inline void check_counts(const char *name, const struct summary *got,
     }
     for (size_t i = 0; i < OUTCOME_COUNT; i++)
         CHECK_INT(outcome_name((enum outcome)i), got->by_outcome[i], want->by_outcome[i]);
-    for (size_t i = 0; i < TOKEN_SOURCES; i++)
+    for (size_t i = 0; i < TOKEN_SOURCES; i++) {
         CHECK_INT(token_source_name((enum token_source)i), got->by_source[i], want->by_source[i]);
+        CHECK_INT(token_source_name((enum token_source)i), got->by_prompt_source[i],
+                  want->by_prompt_source[i]);
+    }
     CHECK_INT(name, got->steady, want->steady);
     check_near(name, got->window_s, want->window_s, EXACTLY);
 }

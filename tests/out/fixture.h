@@ -334,7 +334,7 @@ static inline struct report fixture_report(struct run_facts *facts, uint64_t ok)
         .asked_concurrency = 100,
     };
     whole->ok = whole->scored = whole->streamed = whole->by_outcome[OUTCOME_OK] = ok;
-    whole->by_source[TOKENS_USAGE] = ok;
+    whole->by_source[TOKENS_USAGE] = whole->by_prompt_source[TOKENS_USAGE] = ok;
     whole->window_s = 4.872;
     whole->reused = ok > 100 ? ok - 100 : 0;
     whole->prompt_tokens = (int64_t)ok * 40;

@@ -37,7 +37,7 @@ static void everything(struct report *report)
 static void failures_only(struct report *report)
 {
     fixture_failures(report);
-    report->whole.by_source[TOKENS_USAGE] = 0;
+    report->whole.by_source[TOKENS_USAGE] = report->whole.by_prompt_source[TOKENS_USAGE] = 0;
     report->verdict.sound = false;
     report->verdict.count = 1;
     strcpy(report->verdict.reason[0], "no request succeeded, so nothing was measured");
