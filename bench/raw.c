@@ -25,7 +25,8 @@ enum { BUFFER = 65536, READY = 256, CONNECTING = 256 };
 struct conn {
     int fd;
     bool connected;
-    char *kept; /* the part of an event that has come so far */
+    bool headed; /* the head of this answer has been looked at */
+    char *kept;  /* the part of an event that has come so far */
     size_t kept_len, kept_cap;
     uint64_t sent_ns, server_read_ns;
     uint64_t last_recv_ns, last_send_ns; /* of the last token; 0 = none in this answer */
@@ -128,6 +129,7 @@ static void request_send(struct bench *bench, struct conn *conn)
 {
     conn->last_recv_ns = conn->last_send_ns = conn->server_read_ns = 0;
     conn->kept_len = 0;
+    conn->headed = false;
     conn->sent_ns = clock_ns(CLOCK_MONOTONIC);
     bench->begun++;
     if (send(conn->fd, bench->request, bench->request_len, 0) != (ssize_t)bench->request_len)
@@ -259,6 +261,11 @@ static void conn_readable(struct bench *bench, struct conn *conn)
         die("the server closed a connection");
     }
     size_t len = conn->kept_len + (size_t)got;
+    if (!conn->headed && (len < 12 || memcmp(bench->buffer, "HTTP/1.1 200", 12) != 0)) {
+        fprintf(stderr, "raw: the server refused: %.*s\n", (int)len, bench->buffer);
+        exit(1);
+    }
+    conn->headed = true;
     bench->bytes += (size_t)got;
     conn->kept_len = 0;
     if (bench->plain ? plain_read(conn, bench->buffer, len)

@@ -22,8 +22,8 @@ SERVER_CORE, CLIENT_CORE = "0", "1"
 
 class Mock:
     """The server, on its own core, with its own account of what it did."""
-    def __init__(self, program, *words):
-        self.process = subprocess.Popen(["taskset", "-c", SERVER_CORE, program, "mock", "--port", "0", "--jitter", "0%", *words],
+    def __init__(self, program, *words, jitter="0%"):
+        self.process = subprocess.Popen(["taskset", "-c", SERVER_CORE, program, "mock", "--port", "0", "--jitter", jitter, *words],
                                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self.port = int(re.search(r":(\d+)", self.process.stdout.readline().split("http:")[1]).group(1))
 
@@ -189,10 +189,10 @@ def per_event(bench, title, load, clients, unit="event"):
         print(f"    {name:24} {value:8.2f} us CPU a {unit}   {value / base:6.2f} x {'wrk' if 'wrk' in rows else 'raw'}")
 
 
-def paced(bench, streams):
-    mock = Mock(bench.program, "--ttft", "20ms", "--itl", "20ms")
-    load = Load(mock, streams, streams * 4, 100)
-    per_event(bench, f"{streams} streams at 50 events/s, 4 answers of 100 tokens a connection", load, [raw, llmbench, aiohttp])
+def paced(bench, streams, itl_ms=20, tokens=100, clients=(raw, llmbench, aiohttp)):
+    mock = Mock(bench.program, "--ttft", f"{itl_ms}ms", "--itl", f"{itl_ms}ms")
+    load = Load(mock, streams, streams * 4, tokens)
+    per_event(bench, f"{streams} streams at {1000 / itl_ms:g} events/s, 4 answers of {tokens} tokens a connection", load, clients)
     mock.end()
 
 
@@ -215,10 +215,10 @@ def plain(bench):
 def accuracy(bench):
     print("\nerror against the server's own stamps, 20 ms between tokens, TTFT 100 ms (us)")
     print(f"    {'streams':>7} {'client':18} {'ITL p50':>9} {'p99':>9} {'max':>9} {'TTFT p50':>9} {'p99':>9}")
-    mock = Mock(bench.program, "--ttft", "100ms", "--itl", "20ms")
+    mock = Mock(bench.program, "--ttft", "100ms", "--itl", "20ms", jitter="50%")
     for streams in (1, 100, 1000, 4000, 10000):
         tokens = 100 if streams <= 1000 else 25
-        load = Load(mock, streams, max(streams * 2, 10), tokens, "jitter=0.5" if streams <= 1000 else "itl=200")
+        load = Load(mock, streams, max(streams * 2, 10), tokens, "" if streams <= 1000 else "itl=200")
         for name, client, flags in (("raw", raw, ()), ("raw, kernel stamps", raw, ("--kernel",)), ("llmbench", llmbench, ()), ("aiohttp", aiohttp, ())):
             if client is aiohttp and streams > 1000:
                 continue
@@ -303,7 +303,7 @@ def size(bench):
     print(f"\nbinary with its scripts: {os.path.getsize(bench.program) / 1e6:.2f} MB, stripped {os.path.getsize(stripped) / 1e6:.2f} MB")
 
 
-CASES = {"paced": lambda bench: [paced(bench, 1000), paced(bench, 3000)], "bulk": bulk, "plain": plain, "accuracy": accuracy, "memory": memory,
+CASES = {"paced": lambda bench: [paced(bench, 300), paced(bench, 1000), paced(bench, 3000), paced(bench, 3000, 80, 40)], "bulk": bulk, "plain": plain, "accuracy": accuracy, "memory": memory,
          "growth": growth, "arrivals": arrivals, "start_up": start_up, "size": size}
 
 
