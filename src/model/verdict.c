@@ -19,6 +19,7 @@
 #define NEW_LEAST 5 /* values of TTFT on new connections, and on kept ones, to tell that by */
 #define KEPT_LEAST 20
 #define COALESCED_LIMIT 0.01 /* share of the gaps between tokens */
+#define LATE_WAIT_LIMIT 0.25 /* share of the time that a worker waited for a core */
 #define CPU_LIMIT 0.9
 #define STARVED_LIMIT 0.01
 #define CONCURRENCY_LIMIT 0.95
@@ -85,6 +86,13 @@ static double coalesced_share(const struct facts *facts)
     return whole->gaps ? (double)whole->coalesced_gaps / (double)whole->gaps : 0;
 }
 
+/* The delay counts from the last of the segments that the kernel has joined: where much was joined
+ * because the worker had no core, it says too little. */
+static bool waited_for_core(const struct facts *facts)
+{
+    return by_kernel(facts->trust) && facts->trust->worker_wait_share > LATE_WAIT_LIMIT;
+}
+
 static bool reads_late(const struct facts *facts)
 {
     return by_kernel(facts->trust) && facts->trust->receive_delay_p99 > LAG_LIMIT_S;
@@ -95,7 +103,7 @@ static bool reads_late(const struct facts *facts)
 static void behind(const struct facts *facts, struct verdict *out)
 {
     double delay = facts->trust->receive_delay_p99, share = coalesced_share(facts);
-    if (!reads_late(facts) || share <= COALESCED_LIMIT)
+    if ((!reads_late(facts) && !waited_for_core(facts)) || share <= COALESCED_LIMIT)
         return;
     doubt(out,
           "client-bound: reads came up to %.2f ms after the kernel had the bytes (p99), and %.1f "
@@ -281,7 +289,8 @@ static void late_reads(const struct facts *facts, struct verdict *out)
 static void came_together(const struct facts *facts, struct verdict *out)
 {
     double share = coalesced_share(facts), delay = facts->trust->receive_delay_p99;
-    if (share <= TOGETHER_LIMIT || reads_late(facts) || !by_kernel(facts->trust))
+    if (share <= TOGETHER_LIMIT || reads_late(facts) || waited_for_core(facts) ||
+        !by_kernel(facts->trust))
         return;
     remark(out,
            "%.1f %% of the gaps between tokens touch events that came together, though reads came "

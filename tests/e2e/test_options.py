@@ -133,6 +133,8 @@ ROWS = {
     "url": Row("--url {root}/v1/chat/completions", lambda s: (s.code, len(s.lines)), (0, 1), bare=True),
     "max-memory": Row("--max-memory 16m", lambda s: "reached --max-memory" in s.out + s.err, True,
                       ("--script", "heavy.lua", "--prompt", "hello", "-n", "8", "-c", "8"), "?delay=0.2"),
+    "preconnect": Row("--preconnect", lambda s: any(line.startswith("GET / ") for line in s.lines), True),
+    "preconnect-path": Row("--preconnect-path /ready --preconnect", lambda s: any(line.startswith("GET /ready ") for line in s.lines), True),
     "pin": Row("--pin", lambda s: "--pin" in s.err, True),
     "hook-timeout": Row("--hook-timeout 200ms", lambda s: (s.code, "not return within 0.2 s" in s.err), (3, True),
                         ("--script", "slow.lua", "--prompt", "hello")),

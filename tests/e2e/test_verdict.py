@@ -256,7 +256,7 @@ end""")
         self.hogs(CORES[-1], 3)
         report, result = self.run_on(CORES[-1], url, "--stream", "-c", "10", "-n", "20", nice=10)
         self.said(report, r"client-bound: (reads came up to|the event loop)", sound=False)
-        self.assertGreater(report["trust"]["receive_delay"]["p99"], 0.005)
+        self.assertGreater(report["trust"]["receive_delay"]["max"], 0.002)
         self.assertGreater(report["events"]["coalesced_gaps"], 0)
         if report["trust"]["worker_wait_share"] is not None:
             self.said(report, r"a worker was ready to run but had no core for \d+ %")

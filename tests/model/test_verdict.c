@@ -475,6 +475,23 @@ static const struct {
     {"warned", warned, "the log has 6 warnings", "log", true},
 };
 
+/* The delay counts from the last segment that was joined; that the worker had no core says more. */
+static void test_together_without_a_core(void **state)
+{
+    (void)state;
+    struct run_facts_made run;
+    struct verdict verdict;
+    blameless(&run);
+    late_and_together(&run);
+    run.trust.receive_delay_p99 = 0.0049;
+    run.trust.worker_wait_share = 0.26;
+    verdict_of(&run.whole, &run.steady, &run.trust, &verdict);
+    CHECK_INT("sound", verdict.sound, false);
+    assert_non_null(strstr(verdict.reason[0], "client-bound: reads came up to 4.90 ms"));
+    assert_non_null(strstr(verdict.reason[1], "no core for 26 %"));
+    CHECK_INT("sentences", verdict.count, 2);
+}
+
 static void test_each_reason(void **state)
 {
     (void)state;
@@ -595,9 +612,8 @@ static void test_released(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_each_reason),
-        cmocka_unit_test(test_everything_wrong),
-        cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_each_reason),      cmocka_unit_test(test_together_without_a_core),
+        cmocka_unit_test(test_everything_wrong), cmocka_unit_test(test_ends),
         cmocka_unit_test(test_released),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
