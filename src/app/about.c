@@ -156,7 +156,8 @@ const size_t about_command_count = sizeof about_commands / sizeof *about_command
 
 static const struct about_row exit_codes[] = {
     {"0", "done: requests succeeded, in each stage"},
-    {"1", "none succeeded (in some stage), the script or the data failed, or a result could not "
+    {"1", "none succeeded (in some stage), too many failed, the script or the data failed, or a "
+          "result could not "
           "be written"},
     {"2", "wrong options or configuration"},
     {"3", "could not start: script, data or target"},

@@ -269,7 +269,8 @@ int one_run_carry_out(struct one_run *run, struct err *err)
 bool one_run_broken(const struct reports *reports)
 {
     return reports->end == RUN_END_SCRIPT_ERRORS || reports->end == RUN_END_DATA_FAILED ||
-           reports->end == RUN_END_STAGE_FAILED || reports->end == RUN_END_HOOK_TIMEOUT;
+           reports->end == RUN_END_STAGE_FAILED || reports->end == RUN_END_HOOK_TIMEOUT ||
+           reports->end == RUN_END_ERRORS;
 }
 
 int one_run_exit_code(const struct reports *reports)

@@ -30,7 +30,7 @@ void one_run_init(struct one_run *run, struct session *session, const struct opt
  * it. Else it could not start and nothing was measured: the exit code for that and the sentence,
  * which is empty when nothing need be said. */
 int one_run_carry_out(struct one_run *run, struct err *err);
-/* A script or the data ended it. */
+/* A script, the data or too many failures ended it. */
 bool one_run_broken(const struct reports *reports);
 /* What its reports say: EXIT_DONE, EXIT_NOTHING_SUCCEEDED or EXIT_INTERRUPTED. */
 int one_run_exit_code(const struct reports *reports);

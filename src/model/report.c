@@ -13,10 +13,11 @@ static const struct {
     [RUN_END_DATA_FAILED] = {"data_failed", "the data set failed"},
     [RUN_END_STAGE_FAILED] = {"stage_failed", "a stage could not start"},
     [RUN_END_HOOK_TIMEOUT] = {"hook_timeout", "a hook did not return in time"},
+    [RUN_END_ERRORS] = {"errors", "too many requests had failed"},
     [RUN_END_MEMORY] = {"memory", "requests and answers on their way had reached --max-memory"},
 };
 
-_Static_assert(sizeof ends / sizeof *ends == RUN_END_HOOK_TIMEOUT + 1, "a row for each end");
+_Static_assert(sizeof ends / sizeof *ends == RUN_END_ERRORS + 1, "a row for each end");
 
 const char *run_end_name(enum run_end end)
 {

@@ -41,7 +41,8 @@ enum run_end {
     RUN_END_DATA_FAILED,
     RUN_END_MEMORY,
     RUN_END_STAGE_FAILED,
-    RUN_END_HOOK_TIMEOUT
+    RUN_END_HOOK_TIMEOUT,
+    RUN_END_ERRORS,
 };
 
 const char *run_end_name(enum run_end end); /* "number", "data", "duration", "interrupted", … */

@@ -59,8 +59,10 @@ struct run_spec {
     int64_t threads;
     bool preconnect; /* opens connections before each stage */
     char *preconnect_path;
-    bool pin;          /* workers to CPUs of their own */
-    int64_t plan_seed; /* of the plan and of Lua's random */
+    int64_t max_errors;    /* failures that end the run; 0 = not given */
+    double max_error_rate; /* a share; 0 = not given */
+    bool pin;              /* workers to CPUs of their own */
+    int64_t plan_seed;     /* of the plan and of Lua's random */
 
     /* what is sent in the body when given (see opt_row.body); numbers as their digits, NULL = none
      */

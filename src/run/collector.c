@@ -7,10 +7,12 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "io/loop.h"
+#include "model/run_spec.h"
 #include "model/sample.h"
 
 static const uint64_t TICK_NS = 200 * NS_PER_MS;
-enum { SAMPLES_A_TURN = 256 }; /* then the loop gets a turn: signals and the display stay alive */
+enum { RATE_JUDGED_FROM = 20 }; /* requests that succeeded or failed; --help says it too */
+enum { SAMPLES_A_TURN = 256 };  /* then the loop gets a turn: signals and the display stay alive */
 
 /* ---- sinks ---- */
 
@@ -198,6 +200,34 @@ static void note_facts(struct collector *collector, const struct sample *sample)
         note_own_error(collector, sample);
 }
 
+/* --max-errors and --max-error-rate; what the first of them says, NULL = the run may go on. */
+static char *too_many_failed(const struct run_spec *spec, const struct live *live)
+{
+    uint64_t ended = live->ok + live->failed;
+    double share = ended ? (double)live->failed / (double)ended : 0;
+    if (spec->max_errors && live->failed >= (uint64_t)spec->max_errors)
+        return mem_printf("%llu of %llu requests had failed (--max-errors %lld)",
+                          (unsigned long long)live->failed, (unsigned long long)ended,
+                          (long long)spec->max_errors);
+    if (spec->max_error_rate > 0 && ended >= RATE_JUDGED_FROM && share > spec->max_error_rate)
+        return mem_printf("%llu of %llu requests (%.1f%%) had failed (--max-error-rate %g%%)",
+                          (unsigned long long)live->failed, (unsigned long long)ended, 100 * share,
+                          100 * spec->max_error_rate);
+    return NULL;
+}
+
+static void judge_failures(struct collector *collector)
+{
+    struct line *line = collector->line;
+    if (collector->too_many)
+        return;
+    collector->too_many = too_many_failed(collector->config->spec, &collector->live);
+    if (!collector->too_many)
+        return;
+    log_warn(line->log, "%s: no more are started", collector->too_many);
+    line_stop(line, RUN_END_ERRORS, clock_now_ns());
+}
+
 static void collect(void *arg)
 {
     struct collector *collector = arg;
@@ -213,6 +243,7 @@ static void collect(void *arg)
         }
         note_facts(collector, sample);
         live_add(collector, sample);
+        judge_failures(collector);
         sample->bodies_unwanted = !keeping_wants(&collector->keeping, sample);
         give_sample(collector, sample);
         sample_free(sample);
@@ -297,7 +328,8 @@ static void forget_errors(struct collector *collector)
         collector->first_error[i] = NULL;
     }
     free(collector->own_error);
-    collector->own_error = NULL;
+    free(collector->too_many);
+    collector->own_error = collector->too_many = NULL;
 }
 
 static void forget_stage(struct collector *collector)

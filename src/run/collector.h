@@ -37,6 +37,7 @@ struct collector {
     uint64_t done_ns;                    /* the last sample had been given to them */
     char *first_error[OUTCOME_COUNT];    /* owned */
     char *own_error;                     /* the first failure of an own metric; owned */
+    char *too_many;                      /* how many had failed when that ended the stage; owned */
 };
 
 bool collector_init(struct collector *collector, struct run_config *config, struct hooks *hooks,

@@ -162,7 +162,7 @@ static bool goes_on(const struct run *run, enum run_end end)
 {
     return !run->collector.interrupts && !run->composer.failure && end != RUN_END_INTERRUPTED &&
            end != RUN_END_MEMORY && end != RUN_END_SCRIPT_ERRORS && end != RUN_END_DATA_FAILED &&
-           end != RUN_END_STAGE_FAILED && end != RUN_END_HOOK_TIMEOUT;
+           end != RUN_END_STAGE_FAILED && end != RUN_END_ERRORS && end != RUN_END_HOOK_TIMEOUT;
 }
 
 static bool run_stage(struct run *run, uint32_t i, struct reports *reports, struct err *err)

@@ -220,8 +220,13 @@ enum run_end stage_end(struct stage *stage)
         return RUN_END_HOOK_TIMEOUT;
     if (stage->composer->failure)
         return RUN_END_DATA_FAILED;
-    if (line_stopped(&stage->line))
-        return (enum run_end)atomic_load(&stage->line.end);
+    enum run_end end = (enum run_end)atomic_load(&stage->line.end);
+    bool stopped = line_stopped(&stage->line);
+    /* Failures may have become too many while what was in flight came to its end. */
+    if (stage->collector->too_many && !(stopped && end == RUN_END_INTERRUPTED))
+        return RUN_END_ERRORS;
+    if (stopped)
+        return end;
     return stage->plan->number && !missing(stage) ? RUN_END_NUMBER : RUN_END_DATA;
 }
 
@@ -419,9 +424,12 @@ void stage_report(struct stage *stage, struct report *report)
     stage_behind(stage, report);
     fill_errors(stage, report);
     verdict_of(&report->whole, &report->steady, &report->trust, &report->verdict);
-    const char *overdue = atomic_load(&stage->line.overdue_why);
-    if (overdue || stage->composer->failure)
-        report->stop_reason = mem_text(overdue ? overdue : stage->composer->failure);
+    const char *overdue = atomic_load(&stage->line.overdue_why),
+               *failure = stage->composer->failure;
+    if (overdue || failure)
+        report->stop_reason = mem_text(overdue ? overdue : failure);
+    else if (report->end == RUN_END_ERRORS)
+        report->stop_reason = mem_text(stage->collector->too_many);
 }
 
 /* ---- taking down ---- */

@@ -105,7 +105,7 @@ static const struct script_word words[] = {
      .type = WORD_TEXT,
      .name = "end",
      .sentence = "how it ended: number, data, duration, interrupted, script_errors, data_failed, "
-                 "hook_timeout, memory"},
+                 "hook_timeout, memory, errors"},
     {.kind = WORD_SUMMARY,
      .type = WORD_TEXT,
      .name = "stop_reason",

@@ -81,7 +81,7 @@ class Seen:
 
 
 class Server:
-    """Answers as the query of the URL says: ?delay=SECONDS, ?stall=1 (never), ?big=1 (a long answer)."""
+    """Answers as the query of the URL says: ?delay=SECONDS, ?stall=1 (never), ?fail=1 (500), ?big=1 (a long answer)."""
 
     def __init__(self, seen, context=None):
         self.seen = seen
@@ -99,7 +99,9 @@ class Server:
             time.sleep(float(asked.get("delay", 0)))
             with self.seen.lock:
                 self.seen.open -= 1
-            if "big" in asked:
+            if "fail" in asked:
+                connection.sendall(plain({"error": "no"}, "500 No"))
+            elif "big" in asked:
                 connection.sendall(plain({**CHAT, "padding": "x" * 100_000}))
             else:
                 connection.sendall(GOOD if b'"stream":true' in request[2] else plain(CHAT))
@@ -133,6 +135,10 @@ ROWS = {
     "url": Row("--url {root}/v1/chat/completions", lambda s: (s.code, len(s.lines)), (0, 1), bare=True),
     "max-memory": Row("--max-memory 16m", lambda s: "reached --max-memory" in s.out + s.err, True,
                       ("--script", "heavy.lua", "--prompt", "hello", "-n", "8", "-c", "8"), "?delay=0.2"),
+    "max-errors": Row("--max-errors 2", lambda s: len(s.raw), lambda v: 2 <= v < 3000,
+                      ("--prompt", "hello", "-n", "4000"), "?fail=1"),
+    "max-error-rate": Row("--max-error-rate 5%", lambda s: len(s.raw), lambda v: 20 <= v < 3000,
+                          ("--prompt", "hello", "-n", "4000"), "?fail=1"),
     "preconnect": Row("--preconnect", lambda s: any(line.startswith("GET / ") for line in s.lines), True),
     "preconnect-path": Row("--preconnect-path /ready --preconnect", lambda s: any(line.startswith("GET /ready ") for line in s.lines), True),
     "pin": Row("--pin", lambda s: "--pin" in s.err, True),

@@ -573,7 +573,8 @@ static void test_ends(void **state)
 {
     (void)state;
     static const char *const names[] = {"number",        "data",        "duration", "interrupted",
-                                        "script_errors", "data_failed", "memory",   "stage_failed"};
+                                        "script_errors", "data_failed", "memory",   "stage_failed",
+                                        "hook_timeout",  "errors"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         CHECK_TEXT("end", run_end_name((enum run_end)i), names[i]);
         assert_true(strlen(run_end_sentence((enum run_end)i)) > 10);
