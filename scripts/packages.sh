@@ -13,6 +13,8 @@ BUILD_PACKAGES="
     libluajit-5.1-dev        # 2.1.0-beta3
     libcjson-dev             # 1.7.15
     libsqlite3-dev           # 3.40.1
+    libpcre2-dev             # 10.42: the regexes of tokenizers
+    libutf8proc-dev          # 2.8.0: Unicode 15
     ca-certificates          # to verify https servers
 "
 

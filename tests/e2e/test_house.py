@@ -10,12 +10,13 @@ ALLOWED = {
     "base": set(),
     "wire": {"base"},
     "model": {"base"},
+    "token": {"base", "wire"},
     "io": {"base", "wire", "model"},
     "script": {"base", "wire", "model"},
-    "run": {"base", "wire", "model", "io", "script"},
+    "run": {"base", "wire", "model", "token", "io", "script"},
     "out": {"base", "wire", "model"},
-    "mock": {"base", "wire"},
-    "app": {"base", "wire", "model", "io", "script", "run", "out", "mock"},
+    "mock": {"base", "wire", "token"},
+    "app": {"base", "wire", "model", "token", "io", "script", "run", "out", "mock"},
 }
 
 # Libraries' headers and the only folders that may include them.
@@ -24,6 +25,7 @@ HOMES = {
     "openssl/evp.h": {"script", "mock"}, "openssl/hmac.h": {"script", "mock"},
     "ev.h": {"io"}, "curl/curl.h": {"io", "app"}, "sqlite3.h": {"out"},
     "cjson/cJSON.h": {"out", "mock", "app"},
+    "pcre2.h": {"token"}, "utf8proc.h": {"token"},
 }
 
 
