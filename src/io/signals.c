@@ -32,6 +32,7 @@ void signals_block(void)
     sigset_t set = signals_set();
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file at its limit is an error like a full disk */
 }
 
 bool signals_pending(void)

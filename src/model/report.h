@@ -82,6 +82,7 @@ struct trust {
     uint64_t missing;      /* of the number asked for: the data gave no more */
     uint64_t paused;       /* slots that paused after a connection could not be made */
     uint64_t sinks_broken; /* database and the like that failed during the run and are incomplete */
+    uint64_t results_lost; /* not in the database, which could not be written */
     double asked_concurrency, achieved_concurrency; /* asked: 0 in an open loop */
     double asked_rate, achieved_rate; /* open loop; asked: 0 = none: all at once, or a trace */
     double planned_rate; /* of the due times of what was started; NAN = closed loop, all at once */

@@ -17,6 +17,10 @@ struct sample;
 struct sink {
     const char *name;
     void *self;
+    /* A failure does not end it: it goes on being given everything, and tells none but the first.
+     */
+    bool lasts;
+    uint64_t (*lost)(void *self); /* samples so far that it was given and has not kept */
     bool (*sample)(void *self, const struct sample *sample, bool with_bodies,
                    struct err *err); /* any pointer may be NULL */
     bool (*tick)(void *self, const struct live *live, struct err *err); /* some times a second */

@@ -72,6 +72,7 @@ static const struct row rows[] = {
     FIGURE(missing),
     FIGURE(paused),
     FIGURE(sinks_broken),
+    FIGURE(results_lost),
     ASKED(asked_concurrency),
     FIGURE(achieved_concurrency),
     ASKED(asked_rate),

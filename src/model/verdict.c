@@ -414,7 +414,12 @@ static void missing(const struct facts *facts, struct verdict *out)
 
 static void sinks_broken(const struct facts *facts, struct verdict *out)
 {
-    if (facts->trust->sinks_broken)
+    uint64_t lost = facts->trust->results_lost;
+    if (lost)
+        doubt(out,
+              "%" PRIu64 " result%s not in the database, which could not be written (see the log)",
+              lost, lost == 1 ? " is" : "s are");
+    else if (facts->trust->sinks_broken)
         doubt(out, "what is stored is incomplete: writing it failed during the run (see the log)");
 }
 

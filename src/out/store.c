@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,19 +16,26 @@
 /* A batch is committed when it has so many rows or bytes, or is so old. */
 enum { BATCH_ROWS = 512, BATCH_BYTES = 8 << 20 };
 #define BATCH_AGE_NS (250 * NS_PER_MS)
+/* After a failure (disk full, somebody else's lock) the next batch is tried so much later. */
+#define RETRY_NS NS_PER_S
 
 struct store {
     char *path;
     char *stage_options;
     struct rows rows;
+    struct plan plan; /* of the stage under way, until its row has been committed */
+    uint32_t stage;
+    bool stage_due;
     bool open_batch;
     uint64_t batch_start_ns;
     size_t batch_rows, batch_bytes;
     double next_interval_s; /* elapsed time at which the next interval row is due */
     struct live last_live;  /* the newest tick, for the last, incomplete second */
     bool last_written;
-    bool broken;
-    struct err why; /* the first failure */
+    uint64_t retry_ns; /* nothing is tried before; 0 = the last batch went well */
+    uint64_t lost;     /* results that were given and are not in the file */
+    bool end_lost;     /* the end of a stage, or of the run, is not either */
+    struct err why;    /* the first failure */
 };
 
 /* ---- opening ------------------------------------------------------------------------------------
@@ -122,38 +130,54 @@ struct store *store_open(const char *path, const struct run_facts *facts, struct
 /* ---- while the run goes on ----------------------------------------------------------------------
  */
 
-/* Gives the batch up and remembers why; from here on nothing is written. */
+/* Gives the batch up and counts what was in it. Only the first failure is told: a full disk lets a
+ * small batch through now and then. */
 static bool fail(struct store *store, struct err *err)
 {
-    if (!store->broken) {
-        err_set(&store->why,
-                "cannot write to the database %s: %s; it ends here, without the %zu results since "
-                "the last commit",
-                store->path, sqlite3_errmsg(store->rows.db), store->batch_rows);
-        if (!sqlite3_get_autocommit(store->rows.db))
-            execute(store, "ROLLBACK");
-        store->broken = true;
-        store->open_batch = false;
-    }
-    return err_set(err, "%s", store->why.text);
+    bool again = store->why.text[0] != '\0';
+    if (!again)
+        err_set(&store->why, "%s", sqlite3_errmsg(store->rows.db));
+    if (!sqlite3_get_autocommit(store->rows.db))
+        execute(store, "ROLLBACK");
+    store->lost += store->batch_rows;
+    store->batch_rows = 0;
+    store->open_batch = false;
+    store->retry_ns = clock_now_ns() + RETRY_NS;
+    return again ||
+           err_set(err,
+                   "cannot write to the database %s: %s; what cannot be written is lost, counted, "
+                   "and tried again with later results",
+                   store->path, store->why.text);
 }
 
+static bool resting(const struct store *store)
+{
+    return store->retry_ns && clock_now_ns() < store->retry_ns;
+}
+
+/* At once for writing, so that somebody else's lock is met before anything is in the batch. */
 static bool begin(struct store *store)
 {
     if (store->open_batch)
         return true;
     store->batch_start_ns = clock_now_ns();
     store->batch_rows = store->batch_bytes = 0;
-    store->open_batch = execute(store, "BEGIN");
-    return store->open_batch;
+    store->open_batch = execute(store, "BEGIN IMMEDIATE");
+    return store->open_batch &&
+           (!store->stage_due ||
+            rows_stage_begin(&store->rows, store->stage, &store->plan, store->stage_options));
 }
 
 static bool commit(struct store *store)
 {
     if (!store->open_batch)
         return true;
-    store->open_batch = !execute(store, "COMMIT");
-    return !store->open_batch;
+    if (!execute(store, "COMMIT"))
+        return false;
+    store->open_batch = store->stage_due = false;
+    store->batch_rows = 0;
+    store->retry_ns = 0;
+    return true;
 }
 
 static bool batch_is_due(const struct store *store)
@@ -170,8 +194,10 @@ static bool commit_if_due(struct store *store)
 static bool take_sample(void *self, const struct sample *sample, bool with_bodies, struct err *err)
 {
     struct store *store = self;
-    if (store->broken)
-        return fail(store, err);
+    if (resting(store)) {
+        store->lost++;
+        return true;
+    }
     bool ok = begin(store);
     store->batch_rows++;
     store->batch_bytes += sample_bytes(sample);
@@ -191,16 +217,17 @@ static bool write_interval(struct store *store)
 static bool take_tick(void *self, const struct live *live, struct err *err)
 {
     struct store *store = self;
-    if (store->broken)
-        return fail(store, err);
     store->last_live = *live;
     store->last_written = false;
+    if (resting(store))
+        return true;
     bool ok = true;
     if (live->elapsed_s >= store->next_interval_s) {
         store->next_interval_s = (double)(uint64_t)live->elapsed_s + 1;
         ok = write_interval(store);
     }
-    return (ok && commit_if_due(store)) || fail(store, err);
+    /* However young: nothing waits for longer than a tick. */
+    return (ok && commit(store)) || fail(store, err);
 }
 
 /* ---- the end ------------------------------------------------------------------------------------
@@ -211,9 +238,17 @@ static bool take_stage_begin(void *self, uint32_t stage, const struct plan *plan
     struct store *store = self;
     store->last_live = (struct live){0};
     store->next_interval_s = 1;
-    bool ok = !store->broken && begin(store) &&
-              rows_stage_begin(&store->rows, stage, plan, store->stage_options) && commit(store);
-    return ok || fail(store, err);
+    bool ok = commit(store);
+    store->plan = *plan;
+    store->stage = stage;
+    store->stage_due = true;
+    return (ok && begin(store) && commit(store)) || fail(store, err);
+}
+
+static bool fail_end(struct store *store, struct err *err)
+{
+    store->end_lost = true;
+    return fail(store, err);
 }
 
 static bool write_stage(struct store *store, const struct report *report)
@@ -230,14 +265,20 @@ static bool write_stage(struct store *store, const struct report *report)
 static bool take_stage_end(void *self, const struct report *report, struct err *err)
 {
     struct store *store = self;
-    return (!store->broken && write_stage(store, report)) || fail(store, err);
+    return write_stage(store, report) || fail_end(store, err);
 }
 
 static bool take_end(void *self, const struct reports *reports, struct err *err)
 {
     struct store *store = self;
-    bool ok = !store->broken && begin(store) && rows_end(&store->rows, reports) && commit(store);
-    return ok || fail(store, err);
+    bool ok = begin(store) && rows_end(&store->rows, reports) && commit(store);
+    return ok || fail_end(store, err);
+}
+
+static uint64_t lost(void *self)
+{
+    const struct store *store = self;
+    return store->lost;
 }
 
 struct sink store_sink(struct store *store)
@@ -245,6 +286,8 @@ struct sink store_sink(struct store *store)
     return (struct sink){
         .name = "database",
         .self = store,
+        .lasts = true,
+        .lost = lost,
         .sample = take_sample,
         .tick = take_tick,
         .stage_begin = take_stage_begin,
@@ -263,7 +306,8 @@ bool store_close(struct store *store, struct err *err)
 {
     if (!store)
         return true;
-    bool ok = (!store->broken && commit(store)) || fail(store, err);
+    struct err closing;
+    bool ok = (commit(store) || fail(store, &closing)) && !store->retry_ns;
     rows_fini(&store->rows);
     /* So that one plain file remains. While another program reads the database this cannot be done;
      * then the file stays in WAL mode, as valid as before. */
@@ -272,6 +316,12 @@ bool store_close(struct store *store, struct err *err)
         execute(store, "PRAGMA wal_checkpoint(TRUNCATE)");
         execute(store, "PRAGMA journal_mode=DELETE");
     }
+    ok = !store->lost && !store->end_lost;
+    if (store->lost)
+        err_set(err, "the database is without %" PRIu64 " result%s: %s", store->lost,
+                store->lost == 1 ? "" : "s", store->why.text);
+    else if (!ok)
+        err_set(err, "the database is without its end: %s", store->why.text);
     free_store(store);
     return ok;
 }

@@ -17,16 +17,18 @@ struct store;
  * NULL) is borrowed until store_close, `facts` for the call. */
 struct store *store_open(const char *path, const struct run_facts *facts, struct secrets *secrets,
                          struct err *err);
-/* `sample` adds a row to the open batch; `tick` commits a batch that is old enough and writes the
- * interval rows; `end` writes summaries, stage and the end of the run. After the first failure
- * (disk full, I/O error) every call returns false with that first sentence and writes nothing more:
- * the caller reports it once, stops feeding this sink and goes on without it. */
+/* `sample` adds a row to the open batch; `tick` commits it and writes the interval rows; `end`
+ * writes summaries, stage and the end of the run. A batch that cannot be written (disk full, I/O
+ * error, a lock of somebody else that lasts) is given up and its results are counted as lost; so
+ * are those of the next second, then the next batch is tried. Only the first failure is
+ * told. */
 struct sink store_sink(struct store *store);
 /* What the stages that begin from now on were given beyond the run's options, JSON; NULL = nothing.
  * Copied. */
 void store_stage_options(struct store *store, const char *options);
 /* Commits what is pending and closes; safe to call with a half-finished run (interrupts): the file
- * stays valid. Frees the store in any case. NULL is allowed. False: the file is incomplete. */
+ * stays valid. Frees the store in any case. NULL is allowed. False: the file is incomplete, and the
+ * sentence says how many results it is without. */
 bool store_close(struct store *store, struct err *err);
 
 const char *store_library(void); /* "SQLite/3.40.1" */

@@ -26,8 +26,14 @@ static void sink_result(struct collector *collector, size_t i, uint64_t began_ns
     if (ok)
         return;
     collector->sink_broken[i] = true;
-    log_error(collector->config->log, "%s: %s (nothing more is written there)",
-              collector->config->sinks[i].name, err->text);
+    log_error(collector->config->log, "%s: %s%s", collector->config->sinks[i].name, err->text,
+              collector->config->sinks[i].lasts ? "" : " (nothing more is written there)");
+}
+
+/* Whether a sink is still given what there is. */
+static bool is_heard(const struct collector *collector, size_t i)
+{
+    return !collector->sink_broken[i] || collector->config->sinks[i].lasts;
 }
 
 static void give_sample(struct collector *collector, const struct sample *sample)
@@ -36,7 +42,7 @@ static void give_sample(struct collector *collector, const struct sample *sample
         const struct sink *sink = &collector->config->sinks[i];
         struct err err;
         uint64_t began_ns = clock_now_ns();
-        if (sink->sample && !collector->sink_broken[i])
+        if (sink->sample && is_heard(collector, i))
             sink_result(collector, i, began_ns,
                         sink->sample(sink->self, sample, !sample->bodies_left_out, &err), &err);
     }
@@ -48,7 +54,7 @@ static void give_tick(struct collector *collector)
         const struct sink *sink = &collector->config->sinks[i];
         struct err err;
         uint64_t began_ns = clock_now_ns();
-        if (sink->tick && !collector->sink_broken[i])
+        if (sink->tick && is_heard(collector, i))
             sink_result(collector, i, began_ns, sink->tick(sink->self, &collector->live, &err),
                         &err);
     }
@@ -60,7 +66,7 @@ static void give_stage_begin(struct collector *collector, uint32_t stage)
         const struct sink *sink = &collector->config->sinks[i];
         struct err err;
         uint64_t began_ns = clock_now_ns();
-        if (sink->stage_begin && !collector->sink_broken[i])
+        if (sink->stage_begin && is_heard(collector, i))
             sink_result(collector, i, began_ns,
                         sink->stage_begin(sink->self, stage, collector->line->plan, &err), &err);
     }
@@ -72,7 +78,7 @@ void collector_stage_end(struct collector *collector, const struct report *repor
         const struct sink *sink = &collector->config->sinks[i];
         struct err err;
         uint64_t began_ns = clock_now_ns();
-        if (sink->stage_end && !collector->sink_broken[i])
+        if (sink->stage_end && is_heard(collector, i))
             sink_result(collector, i, began_ns, sink->stage_end(sink->self, report, &err), &err);
     }
 }
@@ -83,7 +89,7 @@ void collector_end(struct collector *collector, const struct reports *reports)
         const struct sink *sink = &collector->config->sinks[i];
         struct err err;
         uint64_t began_ns = clock_now_ns();
-        if (sink->end && !collector->sink_broken[i])
+        if (sink->end && is_heard(collector, i))
             sink_result(collector, i, began_ns, sink->end(sink->self, reports, &err), &err);
     }
 }
@@ -300,6 +306,16 @@ static void interrupted(void *arg, int signo)
 
 /* ---- life ---- */
 
+static uint64_t sinks_lost(const struct collector *collector)
+{
+    uint64_t lost = 0;
+    for (size_t i = 0; i < collector->config->sink_count; i++) {
+        const struct sink *sink = &collector->config->sinks[i];
+        lost += sink->lost ? sink->lost(sink->self) : 0;
+    }
+    return lost;
+}
+
 bool collector_init(struct collector *collector, struct run_config *config, struct hooks *hooks,
                     struct err *err)
 {
@@ -352,6 +368,7 @@ void collector_begin(struct collector *collector, struct line *line, uint32_t st
 {
     struct live *live = &collector->live;
     forget_stage(collector);
+    collector->lost_before = sinks_lost(collector);
     collector->line = line;
     line->main = (struct line_listener){.wake = loop_wake, .arg = collector->loop};
     collector->reads = reads;
@@ -391,6 +408,11 @@ uint64_t collector_broken_sinks(const struct collector *collector)
     for (size_t i = 0; i < collector->config->sink_count; i++)
         broken += collector->sink_broken[i];
     return broken;
+}
+
+uint64_t collector_lost(const struct collector *collector)
+{
+    return sinks_lost(collector) - collector->lost_before;
 }
 
 void collector_leave(struct collector *collector)

@@ -18,7 +18,8 @@ struct collector {
     struct alarm *tick;
     uint64_t next_tick_ns;
     struct queue_waiter waiter;
-    bool *sink_broken; /* one a sink: it failed once, was named, and gets nothing more */
+    bool *sink_broken;    /* one a sink: it failed once, was named, and gets nothing more */
+    uint64_t lost_before; /* samples that sinks had lost when the stage began */
     struct keeping keeping;
     unsigned interrupts;
     uint64_t rest_until_ns;
@@ -49,6 +50,8 @@ void collector_run(struct collector *collector); /* until the samples are at the
 void collector_stage_end(struct collector *collector,
                          const struct report *report); /* tells the sinks */
 uint64_t collector_broken_sinks(const struct collector *collector);
+uint64_t
+collector_lost(const struct collector *collector); /* samples of the stage that a sink lost */
 void collector_leave(struct collector *collector); /* the line goes away */
 bool collector_rest(struct collector *collector,
                     uint64_t rest_ns); /* false: interrupted meanwhile */

@@ -373,6 +373,7 @@ static void fill_trust(struct stage *stage, struct report *report)
     trust->bodies_past_max = stage->collector->keeping.past_max;
     trust->missing = missing(stage);
     trust->sinks_broken = collector_broken_sinks(stage->collector);
+    trust->results_lost = collector_lost(stage->collector);
     trust->data_cycles = atomic_load(&stage->line.data_cycles);
     trust->malformed_rows = script_malformed(stage->composer->script);
     trust->asked_concurrency = whole->facts.asked_concurrency;
