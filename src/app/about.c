@@ -156,9 +156,8 @@ const size_t about_command_count = sizeof about_commands / sizeof *about_command
 
 static const struct about_row exit_codes[] = {
     {"0", "done: requests succeeded, in each stage"},
-    {"1", "none succeeded (in some stage), too many failed, the script or the data failed, or a "
-          "result could not "
-          "be written"},
+    {"1", "none succeeded (in some stage), too many failed, a --fail-on holds, the script or the "
+          "data failed, or a result could not be written"},
     {"2", "wrong options or configuration"},
     {"3", "could not start: script, data or target"},
     {"130", "interrupted; the report and the database hold what was measured until then"},

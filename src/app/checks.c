@@ -11,6 +11,7 @@
 #include "app/body_checks.h"
 #include "app/paths.h"
 #include "base/mem.h"
+#include "model/condition.h"
 #include "model/plan.h"
 #include "script/script.h"
 
@@ -280,6 +281,13 @@ static bool check_load(const struct run_spec *spec, struct err *err)
     return check_preconnect(spec, err) && check_trace(spec, err);
 }
 
+/* A script's own metrics are known when it has been loaded. */
+static bool check_conditions(const struct run_spec *spec, struct err *err)
+{
+    bool own_api = spec->api && (strchr(spec->api, '/') || path_ends_with(spec->api, ".lua"));
+    return checks_conditions(&spec->fail_on, NULL, spec->script || own_api, err);
+}
+
 bool checks_dataset(struct opt_set *set, struct run_spec *spec, struct err *err)
 {
     return take_test_set(set, spec, err) && check_dataset(set, spec, err);
@@ -295,7 +303,17 @@ bool checks_run(struct opt_set *set, struct run_spec *spec, struct err *err)
     return check_url(spec->url, err) && join_headers(set, spec, err) && check_load(spec, err) &&
            check_readable("--cacert", spec->cacert, err) && checks_dataset(set, spec, err) &&
            check_prompt_length(spec, err) && take_chat_template(set, spec, err) &&
-           body_checks(spec, err) && read_prompt(spec, err) && checks_results(spec, err);
+           check_conditions(spec, err) && body_checks(spec, err) && read_prompt(spec, err) &&
+           checks_results(spec, err);
+}
+
+bool checks_conditions(const struct list *conditions, const struct own_metrics *own, bool more,
+                       struct err *err)
+{
+    for (size_t i = 0; i < conditions->count; i++)
+        if (!condition_check(conditions->items[i], own, more, err))
+            return err_prefix(err, "--fail-on '%.*s'", CONDITION_SIZE, conditions->items[i]);
+    return true;
 }
 
 bool checks_scripts(const struct run_spec *spec, struct err *err)

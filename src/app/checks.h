@@ -8,6 +8,8 @@
 #include "base/opt.h"
 #include "model/run_spec.h"
 
+struct own_metrics;
+
 bool checks_run(struct opt_set *set, struct run_spec *spec, struct err *err) MUST_CHECK;
 /* The part of it that says where results go. */
 bool checks_results(const struct run_spec *spec, struct err *err) MUST_CHECK;
@@ -15,5 +17,9 @@ bool checks_results(const struct run_spec *spec, struct err *err) MUST_CHECK;
 bool checks_dataset(struct opt_set *set, struct run_spec *spec, struct err *err) MUST_CHECK;
 /* Scripts and data that are named must be there: what is missing is no wrong option but keeps the
  * run from starting. Whether scripts are right shows when they are loaded. */
+/* --fail-on. `own`: the script's metrics; `more`: a name that is not known may yet be one of a
+ * script. */
+bool checks_conditions(const struct list *conditions, const struct own_metrics *own, bool more,
+                       struct err *err) MUST_CHECK;
 bool checks_scripts(const struct run_spec *spec, struct err *err) MUST_CHECK;
 bool checks_files(const struct run_spec *spec, struct err *err) MUST_CHECK;

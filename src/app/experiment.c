@@ -122,6 +122,8 @@ static void take(struct experiment *experiment, struct reports *reports)
     size_t before = session->reports.count, count = reports->count;
     for (size_t i = 0; i < count; i++)
         experiment->succeeded |= reports->items[i].whole.ok > 0;
+    for (size_t i = 0; i < count; i++)
+        experiment->broken |= report_failed(&reports->items[i]);
     experiment->interrupted |= reports->interrupted;
     experiment->broken |= one_run_broken(reports);
     experiment->runs++;

@@ -30,7 +30,8 @@ struct experiment {
     bool stopped;       /* it has done what it was opened for: Lua is to end */
     bool interrupted;   /* by a signal: no further run */
     bool succeeded;     /* some request did */
-    bool broken;        /* a run ended by a failure of a script or of the data */
+    bool broken;        /* a run ended by a failure of a script or of the data, by
+                           too many failures, or a stage fails by --fail-on */
     struct err failure; /* why a run could not start, the last one that could not … */
     int failure_code;   /* … and the exit code for that, if nobody catches it */
 };

@@ -151,6 +151,9 @@ static bool on_ready(void *arg, const struct script_facts *scripts, struct http_
 {
     struct one_run *run = arg;
     struct session *session = run->session;
+    run->refused = !checks_conditions(&spec_of(run)->fail_on, scripts->own, scripts->has_done, err);
+    if (run->refused)
+        return false;
     free(run->facts.url);
     run->facts.url = secrets_url(session->secrets, scripts->url);
     if (!http_probe(scripts->url, http, &run->resolve, err))
@@ -182,12 +185,27 @@ static void warn_of_failure(struct log *log, const struct report *report)
                  errors->count ? ": " : "", errors->count ? errors->items[0] : "");
 }
 
+static void log_conditions(struct log *log, const struct report *report)
+{
+    for (size_t i = 0; i < report->judgement_count; i++) {
+        const struct judgement *judgement = &report->judgements[i];
+        const char *why = judgement->why[0] ? judgement->why : judgement->shown;
+        if (judgement->failed)
+            log_warn(log, "stage %u (%s) fails --fail-on '%s': %s", report->stage, report->label,
+                     judgement->condition, why);
+        else
+            log_note(log, "stage %u (%s) passes --fail-on '%s': %s", report->stage, report->label,
+                     judgement->condition, why);
+    }
+}
+
 static void on_stage_done(void *arg, const struct report *report)
 {
     struct one_run *run = arg;
     struct session *session = run->session;
     FILE *out = session_tables(session);
     log_verdict(session->log, report);
+    log_conditions(session->log, report);
     bool quiet = session->place && spec_of(run)->quiet; /* one run alone always reports */
     bool shown =
         !quiet && report_kinds_print(&spec_of(run)->reports, out, report, session->secrets);
@@ -258,7 +276,9 @@ int one_run_carry_out(struct one_run *run, struct err *err)
     if (code == EXIT_DONE) {
         run->services = services_of(spec_of(run));
         struct run_config config = config_of(run);
-        code = run_execute(&config, &run->reports, err) ? EXIT_DONE : EXIT_CANNOT_START;
+        code = run_execute(&config, &run->reports, err) ? EXIT_DONE
+               : run->refused                           ? EXIT_BAD_OPTIONS
+                                                        : EXIT_CANNOT_START;
         run->session->stuck |= run->reports.stuck;
         close_progress(run);
     }
@@ -279,7 +299,7 @@ int one_run_exit_code(const struct reports *reports)
         return EXIT_INTERRUPTED;
     bool ok = reports->count > 0;
     for (size_t i = 0; i < reports->count; i++)
-        ok = ok && reports->items[i].whole.ok > 0;
+        ok = ok && reports->items[i].whole.ok > 0 && !report_failed(&reports->items[i]);
     return ok && !one_run_broken(reports) ? EXIT_DONE : EXIT_NOTHING_SUCCEEDED;
 }
 

@@ -22,6 +22,7 @@ struct one_run {
     char *resolve;          /* for http_config */
     struct progress *progress;
     struct zh *zh; /* or the live line of the zh report */
+    bool refused;  /* for its options, which only the loaded scripts could tell */
 };
 
 /* Release with one_run_fini. */

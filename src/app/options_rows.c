@@ -312,6 +312,12 @@ const struct opt_row run_rows[] = {
      .group = LOAD,
      .help = "the same when more than this share of a stage's requests has failed, such as 5%; "
              "judged from the 20th request on that succeeded or failed"},
+    {.name = "fail-on",
+     FIELD(list, fail_on, struct list),
+     .metavar = "'FIGURE>LIMIT'",
+     .group = LOAD,
+     .help = "exit with 1 when this holds for a stage, such as 'p99_ttft>500ms', 'error_rate>1%' "
+             "or 'http_429>0', or when the figure has no value; several times for several"},
     {.name = "preconnect",
      FIELD(flag, preconnect, bool),
      .group = LOAD,

@@ -2,10 +2,10 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "base/near.h"
 #include "base/opt_internal.h"
 
 #define SHOWN 100 /* of a wrong word, in bytes */
-#define LONGEST_NAME 64
 
 struct parser {
     struct opt_set *set;
@@ -20,64 +20,15 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Letters alike for the search: neither case nor the kind of dash is a mistake. */
-static bool alike(char a, char b)
-{
-    a = a == '_' ? '-' : (char)tolower((unsigned char)a);
-    b = b == '_' ? '-' : (char)tolower((unsigned char)b);
-    return a == b;
-}
-
-/* How many letters must be inserted, dropped, replaced or swapped with their neighbour. */
-static size_t distance(struct span a, struct span b)
-{
-    size_t rows[3][LONGEST_NAME + 1], *older = rows[0], *old = rows[1], *now = rows[2];
-    if (a.len > LONGEST_NAME || b.len > LONGEST_NAME)
-        return LONGEST_NAME;
-    for (size_t k = 0; k <= b.len; k++)
-        old[k] = older[k] = k;
-    for (size_t i = 1; i <= a.len; i++) {
-        now[0] = i;
-        for (size_t k = 1; k <= b.len; k++) {
-            size_t changed = old[k - 1] + !alike(a.data[i - 1], b.data[k - 1]);
-            now[k] = smaller(changed, smaller(old[k], now[k - 1]) + 1);
-            if (i > 1 && k > 1 && alike(a.data[i - 1], b.data[k - 2]) &&
-                alike(a.data[i - 2], b.data[k - 1]))
-                now[k] = smaller(now[k], older[k - 2] + 1);
-        }
-        size_t *spare = older;
-        older = old;
-        old = now;
-        now = spare;
-    }
-    return old[b.len];
-}
-
-/* How far `name` is from a known one; a cut-off beginning counts as one mistake. */
-static size_t farness(struct span name, struct span known)
-{
-    size_t far = distance(name, known);
-    if (far > 1 && name.len >= 3 && name.len < known.len &&
-        distance(name, span_of(known.data, name.len)) == 0)
-        far = 1;
-    return far;
-}
-
 const char *opt_nearest(const struct opt_set *set, struct span name)
 {
-    size_t limit = name.len < 4 ? 1 : name.len < 8 ? 2 : 3, best = limit + 1;
-    const char *nearest = NULL;
+    struct near near = near_to(name);
     for (size_t i = 0; i < set->count; i++) {
         struct span known = {0};
-        while (opt_next_name(&set->rows[i], &known)) {
-            size_t far = farness(name, known);
-            if (far < best && far < known.len) {
-                best = far;
-                nearest = set->rows[i].name;
-            }
-        }
+        while (opt_next_name(&set->rows[i], &known))
+            near_try(&near, known, set->rows[i].name);
     }
-    return nearest;
+    return near.found;
 }
 
 static bool unknown_long(const struct opt_set *set, struct span name, struct err *err)

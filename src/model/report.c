@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "base/mem.h"
+
 static const struct {
     const char *name, *sentence;
 } ends[] = {
@@ -46,14 +48,33 @@ void run_facts_fini(struct run_facts *facts)
     *facts = (struct run_facts){0};
 }
 
+void report_judge(struct report *report, const struct list *conditions)
+{
+    report->judgements = mem_zero(conditions->count, sizeof *report->judgements);
+    report->judgement_count = conditions->count;
+    for (size_t i = 0; i < conditions->count; i++)
+        condition_judge(conditions->items[i], &report->whole, &report->judgements[i]);
+}
+
+bool report_failed(const struct report *report)
+{
+    for (size_t i = 0; i < report->judgement_count; i++)
+        if (report->judgements[i].failed)
+            return true;
+    return false;
+}
+
 void report_fini(struct report *report)
 {
     said_fini(&report->said);
     free(report->stop_reason);
     free(report->options);
     free(report->own_error);
+    free(report->judgements);
     list_fini(&report->first_errors);
     report->stop_reason = report->own_error = NULL;
+    report->judgements = NULL;
+    report->judgement_count = 0;
 }
 
 void reports_fini(struct reports *reports)

@@ -8,6 +8,7 @@
 
 #include "base/list.h"
 #include "base/opt.h"
+#include "model/condition.h"
 #include "model/plan.h"
 #include "model/said.h"
 #include "model/stats.h"
@@ -119,10 +120,12 @@ struct report {
     struct summary whole, steady; /* steady.facts.steady_start_ns == 0: there was none */
     struct trust trust;
     struct verdict verdict;
-    char *options;            /* what an experiment gave to its run, JSON, owned, or NULL */
-    struct said said;         /* by scripts */
-    char *stop_reason;        /* why the run stopped early, owned, or NULL */
-    char *own_error;          /* the first failure of an own metric's function, owned, or NULL */
+    char *options;     /* what an experiment gave to its run, JSON, owned, or NULL */
+    struct said said;  /* by scripts */
+    char *stop_reason; /* why the run stopped early, owned, or NULL */
+    char *own_error;   /* the first failure of an own metric's function, owned, or NULL */
+    struct judgement *judgements; /* of --fail-on; owned, NULL = nothing was asked */
+    size_t judgement_count;
     struct list first_errors; /* one example sentence per failed outcome: "http_4xx: HTTP 401: …" */
 };
 
@@ -138,6 +141,9 @@ struct reports {
 
 void verdict_of(const struct summary *whole, const struct summary *steady,
                 const struct trust *trust, struct verdict *out);
+/* Judges the stage by these conditions, which can be read. Once all else is known of it. */
+void report_judge(struct report *report, const struct list *conditions);
+bool report_failed(const struct report *report); /* by one of them */
 void run_facts_fini(struct run_facts *facts);
 void report_fini(struct report *report); /* not the facts */
 void reports_fini(struct reports *reports);

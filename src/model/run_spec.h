@@ -59,6 +59,7 @@ struct run_spec {
     int64_t threads;
     bool preconnect; /* opens connections before each stage */
     char *preconnect_path;
+    struct list fail_on;   /* conditions, each of which fails the run (model/condition.h) */
     int64_t max_errors;    /* failures that end the run; 0 = not given */
     double max_error_rate; /* a share; 0 = not given */
     bool pin;              /* workers to CPUs of their own */

@@ -423,6 +423,7 @@ void console_report(FILE *out, const struct report *report, struct secrets *secr
     percentile_table(&page);
     steady_block(&page);
     errors_table(&page);
+    console_conditions(&page);
     console_trust(&page);
     console_said(&page);
     fflush(out);

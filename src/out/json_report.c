@@ -194,6 +194,21 @@ static cJSON *errors_json(const struct report *report, struct secrets *secrets)
     return errors;
 }
 
+static cJSON *fail_on_json(const struct report *report, struct secrets *secrets)
+{
+    cJSON *list = cJSON_CreateArray();
+    for (size_t i = 0; i < report->judgement_count; i++) {
+        const struct judgement *judgement = &report->judgements[i];
+        cJSON *object = cJSON_CreateObject();
+        add_text(object, "condition", secrets, judgement->condition);
+        cJSON_AddNumberToObject(object, "value", judgement->value);
+        cJSON_AddBoolToObject(object, "failed", judgement->failed);
+        add_text(object, "why", secrets, judgement->why[0] ? judgement->why : NULL);
+        cJSON_AddItemToArray(list, object);
+    }
+    return list;
+}
+
 static cJSON *verdict_json(const struct verdict *verdict, struct secrets *secrets)
 {
     cJSON *object = part_verdict(verdict, secrets);
@@ -235,6 +250,7 @@ static void add_stage(cJSON *object, const struct report *report, struct secrets
     cJSON_AddItemToObject(object, "felt", felt_json(&report->whole));
     cJSON_AddItemToObject(object, "steady", steady_json(report, secrets));
     cJSON_AddItemToObject(object, "errors", errors_json(report, secrets));
+    cJSON_AddItemToObject(object, "fail_on", fail_on_json(report, secrets));
     cJSON_AddItemToObject(object, "trust", part_trust(&report->trust));
     cJSON_AddItemToObject(object, "verdict", verdict_json(&report->verdict, secrets));
     cJSON_AddItemToObject(object, "script", part_said(&report->said, secrets));

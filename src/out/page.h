@@ -35,7 +35,8 @@ bool page_statistic(struct table *table, const struct summary_metric *metric,
                     enum statistic statistic, int decimals, int width);
 void page_legend(const struct page *page, bool marked); /* what the mark means */
 
-void console_own(const struct page *page); /* the script's own metrics */
+void console_own(const struct page *page);        /* the script's own metrics */
+void console_conditions(const struct page *page); /* --fail-on */
 void console_trust(const struct page *page);
 void console_said(const struct page *page);
 void console_verdict(const struct page *page); /* the last part of it */

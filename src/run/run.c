@@ -152,6 +152,7 @@ static void report_stage(struct run *run, struct stage *stage, struct reports *r
     struct report *report = next_report(reports);
     stage_report(stage, report);
     hooks_report(&run->hooks, report, last);
+    report_judge(report, &run->config->spec->fail_on);
     collector_stage_end(&run->collector, report);
     if (run->config->stage_done)
         run->config->stage_done(run->config->arg, report);

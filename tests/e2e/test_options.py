@@ -135,6 +135,7 @@ ROWS = {
     "url": Row("--url {root}/v1/chat/completions", lambda s: (s.code, len(s.lines)), (0, 1), bare=True),
     "max-memory": Row("--max-memory 16m", lambda s: "reached --max-memory" in s.out + s.err, True,
                       ("--script", "heavy.lua", "--prompt", "hello", "-n", "8", "-c", "8"), "?delay=0.2"),
+    "fail-on": Row("--fail-on failed<1", lambda s: (s.code, "PASS" in s.out, "FAIL" in s.out), (1, False, True)),
     "max-errors": Row("--max-errors 2", lambda s: len(s.raw), lambda v: 2 <= v < 3000,
                       ("--prompt", "hello", "-n", "4000"), "?fail=1"),
     "max-error-rate": Row("--max-error-rate 5%", lambda s: len(s.raw), lambda v: 20 <= v < 3000,

@@ -292,6 +292,18 @@ static inline void fixture_said(struct report *report)
     said->error = mem_text("done: mine.lua:3: oops\nstack");
 }
 
+/* One that passes, on few values, one that fails and one that has no value. */
+static inline void fixture_judged(struct report *report)
+{
+    static const char *const conditions[] = {"p99.9_ttft>500ms", "error_rate > 1%",
+                                             "p50_cached_tokens<10"};
+    struct list list = {0};
+    for (size_t i = 0; i < sizeof conditions / sizeof *conditions; i++)
+        list_add(&list, conditions[i]);
+    report_judge(report, &list);
+    list_fini(&list);
+}
+
 /* Everything there is: successes, failures, cancelled, a steady part. */
 static inline struct report fixture_report(struct run_facts *facts, uint64_t ok)
 {

@@ -118,6 +118,14 @@ static const struct {
     {"errors.0.outcome", "\"http_5xx\""},
     {"errors.0.count", "7"},
     {"errors.1.example", "\"the stream ended without its end marker\""},
+    {"fail_on.0.condition", "\"p99.9_ttft>500ms\""},
+    {"fail_on.0.value", "0.0394237"},
+    {"fail_on.0.failed", "false"},
+    {"fail_on.0.why", "null"},
+    {"fail_on.1.failed", "true"},
+    {"fail_on.2.value", "null"},
+    {"fail_on.2.failed", "true"},
+    {"fail_on.2.why", "\"no request gave a value\""},
     {"trust.loop_lag.p99", "0.0003"},
     {"trust.receive_delay.max", "null"},
     {"trust.worker_cpu_share", "0.34"},
@@ -140,6 +148,7 @@ static void values_are_the_reports(void **state)
     report->interrupted = true;
     report->end = RUN_END_INTERRUPTED;
     report->stop_reason = mem_text("because");
+    fixture_judged(report);
     report->verdict = (struct verdict){.count = 2, .remark = {false, true}};
     strcpy(report->verdict.reason[0], "client-bound");
     strcpy(report->verdict.reason[1], "2 warnings");
@@ -355,6 +364,7 @@ static void keys_are_documented(void **state)
     fixture_steady(&world.report);
     fixture_own(&world.report);
     fixture_said(&world.report);
+    fixture_judged(&world.report);
     world.report.verdict = (struct verdict){.count = 2, .remark = {false, true}};
     strcpy(world.report.verdict.reason[0], "a");
     strcpy(world.report.verdict.reason[1], "b");
