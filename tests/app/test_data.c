@@ -148,7 +148,7 @@ static void test_without_data(void **state)
     CHECK_INT("hits", atomic_load(&place->hub.hit_count), 0);
 }
 
-int main(void)
+static int all(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_download_then_cache, set_up, tear_down),
@@ -157,4 +157,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_without_data, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+int main(void)
+{
+    return check_by_the_clock(all);
 }

@@ -268,7 +268,7 @@ static void test_interrupted(void **state)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-int main(void)
+static int all(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cases),
@@ -280,4 +280,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_interrupted, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+int main(void)
+{
+    return check_by_the_clock(all);
 }

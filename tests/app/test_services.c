@@ -279,7 +279,7 @@ static int end(void **state)
     return 0;
 }
 
-int main(void)
+static int all(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_are_answered),
@@ -287,4 +287,9 @@ int main(void)
         cmocka_unit_test(no_proxy_stands_before_this_machine),
     };
     return cmocka_run_group_tests(tests, begin, end);
+}
+
+int main(void)
+{
+    return check_by_the_clock(all);
 }

@@ -493,7 +493,7 @@ static void test_unwatch_waits_for_the_call(void **state)
     queue_free(queue);
 }
 
-int main(void)
+static int all(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_first_in_first_out),
@@ -510,4 +510,9 @@ int main(void)
         cmocka_unit_test(test_unwatch_waits_for_the_call),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+int main(void)
+{
+    return check_by_the_clock(all);
 }

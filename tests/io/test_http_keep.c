@@ -441,7 +441,7 @@ static void cancelled_after_the_marker(void **state)
     peer_free(peer);
 }
 
-int main(void)
+static int all(void)
 {
     if (!client_global_init())
         return 1;
@@ -463,4 +463,9 @@ int main(void)
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     http_global_fini();
     return failed;
+}
+
+int main(void)
+{
+    return check_by_the_clock(all);
 }

@@ -182,7 +182,7 @@ static void plain_answer_to_tls(void **state)
     peer_free(peer);
 }
 
-int main(void)
+static int all(void)
 {
     if (!client_global_init())
         return 1;
@@ -196,4 +196,9 @@ int main(void)
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     http_global_fini();
     return failed;
+}
+
+int main(void)
+{
+    return check_by_the_clock(all);
 }

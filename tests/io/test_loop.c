@@ -206,7 +206,7 @@ static void descriptors_rise(void **state)
     setrlimit(RLIMIT_NOFILE, &before);
 }
 
-int main(void)
+static int all(void)
 {
     signals_block();
     const struct CMUnitTest tests[] = {
@@ -220,4 +220,9 @@ int main(void)
         cmocka_unit_test(descriptors_rise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+int main(void)
+{
+    return check_by_the_clock(all);
 }

@@ -313,7 +313,7 @@ static int set_up(void **state)
     return client_global_init() ? 0 : -1;
 }
 
-int main(void)
+static int all(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wall_clock_as_the_one_clock),
@@ -326,4 +326,9 @@ int main(void)
         cmocka_unit_test(every_read_has_the_kernels_stamp),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
+}
+
+int main(void)
+{
+    return check_by_the_clock(all);
 }

@@ -149,7 +149,7 @@ static void endless_span(void **state)
     loop_free(watch.loop);
 }
 
-int main(void)
+static int all(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(in_the_order_of_activity),
@@ -159,4 +159,9 @@ int main(void)
         cmocka_unit_test(endless_span),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+int main(void)
+{
+    return check_by_the_clock(all);
 }

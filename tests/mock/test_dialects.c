@@ -202,7 +202,7 @@ static void test_an_unknown_dialect_is_named(void **state)
     assert_non_null(strstr(server.err.text, "dashscope"));
 }
 
-int main(void)
+static int all(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_texts_agree),
@@ -213,4 +213,9 @@ int main(void)
         cmocka_unit_test(test_an_unknown_dialect_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+int main(void)
+{
+    return check_by_the_clock(all);
 }

@@ -396,7 +396,7 @@ static void test_a_port_in_use_is_named(void **state)
     close(second.stop[1]);
 }
 
-int main(void)
+static int all(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_refusals),
@@ -409,4 +409,9 @@ int main(void)
         cmocka_unit_test(test_a_port_in_use_is_named),
     };
     return cmocka_run_group_tests(tests, start, stop);
+}
+
+int main(void)
+{
+    return check_by_the_clock(all);
 }

@@ -491,7 +491,7 @@ static void test_stats_tell_the_truth(void **state)
     wait_for("in_flight.max", 0);
 }
 
-int main(void)
+static int all(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_connection_is_kept),
@@ -508,4 +508,9 @@ int main(void)
         cmocka_unit_test(test_stats_tell_the_truth),
     };
     return cmocka_run_group_tests(tests, start, stop);
+}
+
+int main(void)
+{
+    return check_by_the_clock(all);
 }

@@ -96,7 +96,7 @@ static void test_refusals_do_not_wait(void **state)
     server_stop(&server);
 }
 
-int main(void)
+static int all(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_they_wait_their_turn),
@@ -104,4 +104,9 @@ int main(void)
         cmocka_unit_test(test_refusals_do_not_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+int main(void)
+{
+    return check_by_the_clock(all);
 }

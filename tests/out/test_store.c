@@ -554,7 +554,7 @@ static void a_disk_with_room_again_is_written(void **state)
     world_fini(&world);
 }
 
-int main(void)
+static int all(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(analysis_queries_work),
@@ -573,4 +573,9 @@ int main(void)
         cmocka_unit_test(a_disk_with_room_again_is_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+int main(void)
+{
+    return check_by_the_clock(all);
 }

@@ -333,7 +333,7 @@ static void stages(void **state)
     run_facts_fini(&facts);
 }
 
-int main(void)
+static int all(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(runs),
@@ -342,4 +342,9 @@ int main(void)
         cmocka_unit_test(stages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+int main(void)
+{
+    return check_by_the_clock(all);
 }

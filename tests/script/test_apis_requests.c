@@ -255,7 +255,7 @@ static void zhipu_signs_its_token(void **state)
     fixture_fini(&fixture);
 }
 
-int main(void)
+static int all(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_are_built),
@@ -265,4 +265,9 @@ int main(void)
         cmocka_unit_test(zhipu_signs_its_token),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+int main(void)
+{
+    return check_by_the_clock(all);
 }

@@ -207,7 +207,7 @@ static void answers_are_framed(void **state)
     }
 }
 
-int main(void)
+static int all(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refresh_comes_in_its_time),
@@ -217,4 +217,9 @@ int main(void)
         cmocka_unit_test(answers_are_framed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+int main(void)
+{
+    return check_by_the_clock(all);
 }
