@@ -6,7 +6,7 @@ import signal
 import subprocess
 import unittest
 
-from harness import Case, SANITIZED, wait_for
+from harness import Case, SANITIZED, judged_by_the_clock, wait_for
 
 QUICK = ("--ttft", "20ms", "--itl", "10ms", "--tokens", "20", "-d", "1s")
 FOUND = re.compile(r"Calibrated +(.*)")
@@ -67,6 +67,7 @@ class Calibrate(Case):
         row = self.database(name).execute("SELECT calibration FROM run").fetchone()[0]
         return report["run"], result, row and json.loads(row)
 
+    @judged_by_the_clock
     def test_one_load_and_the_run_after_it(self):
         for _ in range(5):  # while the machine is busy with something else the server may be late: then nothing is kept
             result = self.calibrate("--parallel", "4", "--search", "0", "--json", "-", "--quiet")
@@ -116,6 +117,7 @@ class Calibrate(Case):
         base = json.loads(result.out)["base"]
         self.assertTrue(base["server_late"] or not base["sound"], base)
 
+    @judged_by_the_clock
     def test_rate(self):
         found = json.loads(self.calibrate("--rate", "30", "--search", "0", "--json", "-").out)
         self.assertEqual((found["unit"], found["base"]["load"]), ("requests/s", 30))

@@ -361,7 +361,7 @@ class ScriptsOfThePage(Case):
         with open(script, encoding="utf-8") as text:
             often = text.read().replace("refresh_every = 240", "refresh_every = 0.01")
         self.write("script.lua", often)
-        self.llmbench(*run, "--duration", "500ms", "--api-key", "sk-for-tokens", "--name", "often", expect=0)
+        self.llmbench(*run, "--duration", "2s", "--api-key", "sk-for-tokens", "--name", "often", expect=0)
         self.assertGreater(len(tokens), 3)
         result = self.llmbench(*run, "--api-key", "sk-nobody", "--name", "nobody", expect=3)
         self.assertIn("unknown key", result.err)

@@ -11,7 +11,7 @@ import struct
 import time
 import unittest
 
-from harness import SOURCE, Case, GOOD, ScriptedServer, get_json, plain, read_request, stats
+from harness import SOURCE, Case, GOOD, ScriptedServer, get_json, judged_by_the_clock, plain, read_request, stats
 
 FOLDER = os.path.join(SOURCE, "examples")
 SCRIPTS = sorted(os.path.basename(path) for path in glob.glob(os.path.join(FOLDER, "*.lua")))
@@ -163,6 +163,7 @@ class Examples(Example):
         with open(self.path("report.json"), encoding="utf-8") as text:
             self.assertIn("longest_pause", text.read())
 
+    @judged_by_the_clock
     def test_09_trace_replay(self):
         self.write("trace.csv", "TIMESTAMP,ContextTokens,GeneratedTokens\n"
                    "2023-11-16 23:59:59.9000000,3,2\n2023-11-17 00:00:00.0000000,4,3\n2023-11-17 00:00:00.6000000,5,4\n")
@@ -171,8 +172,8 @@ class Examples(Example):
         self.assertEqual([len(body["messages"][0]["content"].split()) for body in self.bodies()], [3, 4, 5])
         start = self.seen[0][0]
         for (at, *_), planned in zip(self.seen, (0, 0.1, 0.7)):
-            self.assertGreater(at - start, planned - 0.05)
-            self.assertLess(at - start, planned + 0.5)
+            self.assertGreater(at - start, planned - 0.3)
+            self.assertLess(at - start, planned + 3)
 
     def test_10_own_framing(self):
         def framed(*objects):
@@ -185,6 +186,7 @@ class Examples(Example):
         self.assertEqual({(line, body) for _, line, _, body in self.seen}, {("POST /generate HTTP/1.1", b'{"text":"hello"}')})
         self.assertEqual(set(self.rows("outcome, text, completion_tokens")), {("ok", "a\n\n" + long, 2)})
 
+    @judged_by_the_clock
     def test_11_experiment(self):
         # four at a time: what goes beyond waits in line
         root = self.mock("--tokens", 10, "--ttft", "5ms", "--itl", "5ms", "--jitter", 0, "--slots", 4)

@@ -15,7 +15,7 @@ import time
 import unittest
 
 from harness import (Case, DONE, GOOD, LLMBENCH, PATIENCE, SANITIZED, SOURCE, STREAM_HEAD, answer, clean_environment, event,
-                     plain, sends, wait_for)
+                     judged_by_the_clock, plain, sends, wait_for)
 
 DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data")
 EXAMPLES = os.path.join(SOURCE, "examples")
@@ -143,6 +143,7 @@ class Scripts(ExportCase):
         self.assertEqual({row["completion_tokens"] for row in ours}, {12})
         self.assertTrue(all(row["text"] for row in ours))
 
+    @judged_by_the_clock
     def test_slow_ones_of_2025(self):
         def slow(connection, _):
             time.sleep(1.2)
@@ -374,6 +375,7 @@ class Sizes(ExportCase):
         self.assertIn("cannot write new.db", result.err)
         self.assertEqual([name for name in os.listdir(self.work) if name.startswith("new.db")], [])
 
+    @judged_by_the_clock
     def test_interrupted(self):
         self.made("large.db", 40000)
         process = self.spawn("export", "--format", "evalscope-2025", "large.db", "new.db")

@@ -6,7 +6,7 @@ import signal
 import time
 import unittest
 
-from harness import Case, SANITIZED, ScriptedServer, get_json, read_request, stats, wait_for
+from harness import Case, SANITIZED, ScriptedServer, get_json, interrupt, judged_by_the_clock, read_request, stats, wait_for
 
 FAST = ("--ttft", "2ms", "--itl", "1ms", "--tokens", 2)
 
@@ -17,10 +17,21 @@ def gaps_of(root):
 
 
 class OpenLoop(Case):
+    def check_starts(self, root):
+        """The gaps between the due times; the server saw each request after its time, and most of them soon."""
+        due = sorted(row[0] for row in self.database().execute("SELECT due_ns FROM result"))
+        seen = sorted(get_json(root + "/stats?arrivals=1")["arrivals"])
+        late = sorted((at - want) / 1e9 for at, want in zip(seen, due))
+        self.assertEqual(len(seen), len(due))
+        self.assertGreaterEqual(late[0], 0)
+        self.assertLess(late[len(late) // 2], 0.1)
+        return [(b - a) / 1e9 for a, b in zip(due, due[1:])]
+
+    @judged_by_the_clock
     def test_poisson_gaps_are_exponential(self):
         root = self.mock(*FAST)
         report, _ = self.run_against(root, "--rate", 200, "-n", 1500, "--stream")
-        gaps = gaps_of(root)
+        gaps = self.check_starts(root)
         mean = sum(gaps) / len(gaps)
         deviation = math.sqrt(sum((gap - mean) ** 2 for gap in gaps) / len(gaps))
         self.assertEqual(report["counts"]["ok"], 1500)
@@ -28,29 +39,32 @@ class OpenLoop(Case):
         self.assertAlmostEqual(deviation / mean, 1, delta=0.15)
         beyond = sum(gap > mean for gap in gaps) / len(gaps)
         self.assertAlmostEqual(beyond, math.exp(-1), delta=0.05)
-        self.assertAlmostEqual(report["metrics"]["achieved_rate"]["value"], 200, delta=20)
+        self.assertAlmostEqual(report["metrics"]["achieved_rate"]["value"], 200, delta=40)
 
+    @judged_by_the_clock
     def test_constant_arrivals(self):
         root = self.mock(*FAST)
         report, _ = self.run_against(root, "--rate", 100, "--arrival", "constant", "-n", 200, "--stream")
         self.assertEqual(report["counts"]["ok"], 200)
-        gaps = sorted(gaps_of(root))
-        self.assertAlmostEqual(gaps[len(gaps) // 2], 0.01, delta=0.002)
-        self.assertAlmostEqual(sum(gaps), 1.99, delta=0.2)
+        for gap in self.check_starts(root):
+            self.assertAlmostEqual(gap, 0.01, places=6)
 
+    @judged_by_the_clock
     def test_slow_answers_do_not_slow_the_arrivals(self):
-        root = self.mock("--ttft", "1s", "--itl", "1ms", "--tokens", 2)
+        root = self.mock("--ttft", "3s", "--itl", "1ms", "--tokens", 2)
         report, _ = self.run_against(root, "--rate", 50, "--arrival", "constant", "-n", 50, "--stream")
-        self.assertLess(sum(gaps_of(root)), 1.5)
+        self.assertLess(sum(gaps_of(root)), 3)
         self.assertGreater(stats(root)["in_flight"]["max"], 35)
         self.assertIsNone(report["steady"])
 
+    @judged_by_the_clock
     def test_all_at_once(self):
-        root = self.mock("--ttft", "1s", "--itl", "1ms", "--tokens", 2)
+        root = self.mock("--ttft", "3s", "--itl", "1ms", "--tokens", 2)
         report, _ = self.run_against(root, "--rate", -1, "-n", 300, "--stream")
         self.assertEqual(report["counts"]["ok"], 300)
         self.assertEqual(stats(root)["in_flight"]["max"], 300)
 
+    @judged_by_the_clock
     def test_under_a_cap_the_wait_is_measured(self):
         root = self.mock("--ttft", "100ms", "--itl", "1ms", "--tokens", 2)
         report, _ = self.run_against(root, "--rate", 100, "--arrival", "constant", "--parallel", 2, "-n", 40, "--stream")
@@ -59,8 +73,8 @@ class OpenLoop(Case):
         # The last is due at 0.39 s and can start after 19 rounds of some 0.1 s.
         self.assertGreater(report["metrics"]["slot_wait"]["max"], 1.2)
         self.assertGreater(report["metrics"]["latency_from_due"]["max"], 1.3)
-        self.assertLess(report["metrics"]["latency"]["p50"], 0.3)
-        self.assertLess(report["metrics"]["own_lag"]["p50"], 0.05)
+        self.assertLess(report["metrics"]["latency"]["p50"], 0.6)
+        self.assertLess(report["metrics"]["own_lag"]["p50"], 0.3)
 
     def test_duration_counts_what_was_due(self):
         root = self.mock("--ttft", "5ms", "--itl", "1ms", "--tokens", 2)
@@ -83,11 +97,12 @@ class OpenLoop(Case):
     def test_a_duration_ends_what_waits_for_its_time(self):
         root = self.mock(*FAST)
         begin = time.monotonic()
-        report, _ = self.run_against(root, "--prompt", "x", "--rate", "0.1", "--arrival", "constant", "-n", 2, "--duration", "1s",
+        report, _ = self.run_against(root, "--prompt", "x", "--rate", "0.01", "--arrival", "constant", "-n", 2, "--duration", "1s",
                                      dataset=None)
-        self.assertLess(time.monotonic() - begin, 6)
+        self.assertLess(time.monotonic() - begin, 60)
         self.assertEqual((report["end"]["reason"], report["counts"]["ok"], report["counts"]["due"]), ("duration", 1, 1))
 
+    @judged_by_the_clock
     def test_what_was_composed_and_not_sent_goes_on_in_the_next_stage(self):
         root = self.mock(*FAST)
         self.write("rows.txt", "".join(f"row {i}\n" for i in range(200)))
@@ -98,6 +113,7 @@ class OpenLoop(Case):
         sent = [json.loads(row[0])["messages"][0]["content"] for row in rows]
         self.assertEqual(sent, [f"row {i}" for i in range(75)])
 
+    @judged_by_the_clock
     def test_at_a_low_rate_nothing_is_composed_long_before_its_time(self):
         """One every 2 s: at the start those up to 6 s, the one behind the last at 4 s; then one more every 2 s."""
         self.write("mine.lua", """
@@ -115,6 +131,7 @@ class OpenLoop(Case):
         self.assertIn(report["script"]["shared"]["built"], (5, 6))
         self.assertEqual(report["trust"].get("starved", 0) or 0, 0)
 
+    @judged_by_the_clock
     def test_starved_only_for_the_time_a_slot_was_free(self):
         root = self.mock("--ttft", "100ms", "--itl", "1ms", "--tokens", 2)
         report, _ = self.run_against(root, "--rate", 40, "--arrival", "constant", "--parallel", 1, "-n", 30)
@@ -125,10 +142,11 @@ class ClosedLoop(Case):
     def test_slots_that_never_come_into_being_keep_nobody(self):
         root = self.mock(*FAST)
         begin = time.monotonic()
-        report, _ = self.run_against(root, "--parallel", 2, "--threads", 2, "--spawn-rate", "0.05", "-n", 3)
-        self.assertLess(time.monotonic() - begin, 10)
+        report, _ = self.run_against(root, "--parallel", 2, "--threads", 2, "--spawn-rate", "0.01", "-n", 3)
+        self.assertLess(time.monotonic() - begin, 60)
         self.assertEqual(report["counts"]["ok"], 3)
 
+    @judged_by_the_clock
     def test_ramp_up(self):
         root = self.mock("--ttft", "3s", "--itl", "1ms", "--tokens", 2)
         self.run_against(root, "--parallel", 10, "--spawn-rate", 10, "-n", 10, "--stream")
@@ -151,6 +169,7 @@ class ClosedLoop(Case):
 
 
 class Stages(Case):
+    @judged_by_the_clock
     def test_a_list_of_loads(self):
         root = self.mock("--ttft", "20ms", "--itl", "1ms", "--tokens", 2)
         report, result = self.run_against(root, "--parallel", 1, 2, 4, "--number", 10, 20, 40, "--sleep-interval", "100ms",
@@ -173,13 +192,14 @@ class Stages(Case):
         self.run_against(root, "--parallel", 1, 2, "-n", 15, "--sleep-interval", "0s", "--same-prompts")
         self.assertEqual(stats(root)["bodies"]["distinct"], 15)
 
+    @judged_by_the_clock
     def test_rates(self):
         root = self.mock(*FAST)
         report, _ = self.run_against(root, "--rate", 50, 100, "-n", 50, "--sleep-interval", "0s", "--arrival", "constant")
         self.assertEqual([stage["label"] for stage in report["stages"]], ["50/s", "100/s"])
         rates = [stage["metrics"]["achieved_rate"]["value"] for stage in report["stages"]]
-        self.assertAlmostEqual(rates[0], 50, delta=5)
-        self.assertAlmostEqual(rates[1], 100, delta=10)
+        self.assertAlmostEqual(rates[0], 50, delta=10)
+        self.assertAlmostEqual(rates[1], 100, delta=20)
 
     def test_test_runs_of_a_duration_each(self):
         root = self.mock(*FAST)
@@ -214,8 +234,8 @@ class Stages(Case):
                         error("worn out")
                     end
                     if i <= 3 then return "p" .. i end end end }""")
-        report, _ = self.run_against(root, "--parallel", 1, 2, "--duration", "300ms", "--sleep-interval", "0s", expect=1,
-                                     dataset=self.path("late.lua"))
+        report, _ = self.run_against(root, "--parallel", 1, 2, "--duration", "300ms", "--sleep-interval", "0s", "--hook-timeout", "100s",
+                                     expect=1, dataset=self.path("late.lua"))
         self.assertEqual(report["end"]["reason"], "data_failed")
         self.assertEqual(len(report["stages"]), 1)
 
@@ -239,28 +259,27 @@ class Stages(Case):
         wait_for(lambda: stats(root)["requests"]["total"] >= 5, what="the first stage")
         time.sleep(0.8)
         process.send_signal(signal.SIGINT)
-        result = self.wait(process, 20)
+        result = self.wait(process, 50)  # less than the interval
         self.assertEqual(result.code, 130, result.err)
         with open(self.path("r.json"), encoding="utf-8") as text:
             self.assertTrue(json.load(text)["interrupted"])
 
 
 class Ends(Case):
+    @judged_by_the_clock
     def test_a_number_reached_first_is_not_cut_by_the_duration(self):
-        root = self.mock("--ttft", "1500ms", "--itl", "1ms", "--tokens", 2)
-        report, _ = self.run_against(root, "-n", 5, "--parallel", 5, "--duration", "500ms", "--grace", "200ms", "--stream")
+        root = self.mock("--ttft", "2500ms", "--itl", "1ms", "--tokens", 2)
+        report, _ = self.run_against(root, "-n", 5, "--parallel", 5, "--duration", "1500ms", "--grace", "200ms", "--stream")
         self.assertEqual(report["counts"]["ok"], 5)
         self.assertEqual(report["end"]["reason"], "number")
 
     def test_interrupt_during_the_drain_is_one(self):
-        root = self.mock("--ttft", "20s", "--itl", "1ms", "--tokens", 2)
+        root = self.mock("--ttft", "40s", "--itl", "1ms", "--tokens", 2)
         process = self.spawn("--prompt", "x", "--url", root, "--model", "m", "--name", "run", "--parallel", 2,
                              "--duration", "500ms")
         wait_for(lambda: stats(root)["requests"]["total"] >= 2, what="load")
         time.sleep(1)
-        process.send_signal(signal.SIGINT)
-        time.sleep(0.3)
-        process.send_signal(signal.SIGINT)
+        interrupt(process, 2)
         self.assertEqual(self.wait(process, 20).code, 130)
 
     def test_large_bodies_do_not_stop_the_line(self):
@@ -287,10 +306,8 @@ class Ends(Case):
                 return function() i = i + 1; if i > 5 then while true do end end; return "p" .. i end end }""")
         process = self.spawn("--dataset", self.path("stuck.lua"), "--url", root, "--model", "m", "--name", "run")
         wait_for(lambda: stats(root)["requests"]["total"] >= 3, what="load")
-        for _ in range(3):
-            process.send_signal(signal.SIGINT)
-            time.sleep(0.5)
-        self.assertEqual(self.wait(process, 20).code, 130)
+        interrupt(process, 3)
+        self.assertEqual(self.wait(process).code, 130)
         self.assertEqual(self.database().execute("PRAGMA integrity_check").fetchone()[0], "ok")
 
     def test_a_data_set_that_fails_is_named(self):
@@ -302,6 +319,7 @@ class Ends(Case):
         self.assertEqual(report["end"]["reason"], "data_failed")
         self.assertIn("no more paper", result.err)
 
+    @judged_by_the_clock
     def test_a_dead_server_does_not_burn_the_data(self):
         served = []
 
@@ -323,6 +341,7 @@ class Ends(Case):
         self.assertGreater(report["counts"]["failed"], 3)
         self.assertLess(report["counts"]["by_outcome"].get("connect_failed", 0), 400)
 
+    @judged_by_the_clock
     def test_think_time_is_no_fault(self):
         root = self.mock(*FAST)
         self.write("slow.lua", """

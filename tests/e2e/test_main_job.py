@@ -7,12 +7,13 @@ import socket
 import time
 import unittest
 
-from harness import Case, SOURCE, stats, wait_for
+from harness import Case, SOURCE, interrupt, judged_by_the_clock, stats, wait_for
 
 ANALYSIS = "SELECT request, response_messages, prompt_tokens, completion_tokens FROM result WHERE success=1"
 
 
 class MainJob(Case):
+    @judged_by_the_clock
     def test_a_thousand_requests_a_hundred_at_once(self):
         root = self.mock("--ttft", "50ms", "--itl", "10ms", "--jitter", "10%", "--tokens", 32)
         report, result = self.run_against(root, "--parallel", 100, "-n", 1000, "--stream",
@@ -117,6 +118,7 @@ class MainJob(Case):
 
 
 class Stops(Case):
+    @judged_by_the_clock
     def test_duration(self):
         root = self.mock("--ttft", "20ms", "--itl", "5ms", "--tokens", 16)
         begin = time.monotonic()
@@ -125,13 +127,13 @@ class Stops(Case):
         self.assertEqual(report["end"]["reason"], "duration")
         self.assertEqual(report["counts"]["cancelled"], 0)
         self.assertEqual(report["counts"]["ok"], stats(root)["requests"]["total"])
-        self.assertGreater(report["counts"]["ok"], 30)
+        self.assertGreater(report["counts"]["ok"], 10)
         self.assertGreaterEqual(took, 2)
         self.assertAlmostEqual(report["window"]["seconds"], 2, delta=0.2)
 
     def test_what_outlives_the_grace_is_cancelled(self):
-        root = self.mock("--ttft", "4s", "--itl", "5ms", "--tokens", 16)
-        report, _ = self.run_against(root, "--duration", "1s", "--grace", "500ms", "--parallel", 10, "--stream", expect=1)
+        root = self.mock("--ttft", "10s", "--itl", "5ms", "--tokens", 16)
+        report, _ = self.run_against(root, "--duration", "2s", "--grace", "500ms", "--parallel", 10, "--stream", expect=1)
         self.assertEqual(report["counts"]["cancelled"], 10)
         self.assertEqual(report["counts"]["ok"], 0)
         rows = self.database().execute("SELECT outcome, success FROM result").fetchall()
@@ -150,8 +152,7 @@ class Stops(Case):
                              "--json", self.path("report.json"))
         wait_for(lambda: stats(root)["requests"]["total"] >= 10, what="load")
         for number in signals:
-            process.send_signal(number)
-            time.sleep(0.4)
+            interrupt(process, 1, number)
         result = self.wait(process)
         return root, result
 
@@ -337,8 +338,9 @@ class Scripts(Case):
 
 
 class Scale(Case):
+    @judged_by_the_clock
     def test_a_thousand_streams_in_one_worker(self):
-        root = self.mock("--ttft", "500ms", "--itl", "20ms", "--tokens", 16)
+        root = self.mock("--ttft", "1500ms", "--itl", "20ms", "--tokens", 16)
         report, _ = self.run_against(root, "--parallel", 1000, "-n", 2000, "--stream")
         self.assertEqual(report["counts"]["ok"], 2000)
         seen = stats(root)

@@ -13,7 +13,7 @@ import unittest
 import urllib.error
 import urllib.request
 
-from harness import Case, GOOD, LLMBENCH, SOURCE, ScriptedServer, clean_environment, plain, read_request
+from harness import Case, GOOD, LLMBENCH, SOURCE, ScriptedServer, clean_environment, judged_by_the_clock, plain, read_request
 
 CHAT = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}],
         "usage": {"prompt_tokens": 1, "completion_tokens": 2}}
@@ -161,9 +161,9 @@ ROWS = {
     "compressed": Row("--compressed", lambda s: s.header("accept-encoding"), lambda v: "gzip" in v),
     "connect-timeout": Row("--connect-timeout 300ms", lambda s: s.code, 3, silent=True),
     "read-timeout": Row("--read-timeout 300ms", lambda s: s.column("outcome"), ["timeout_read"],
-                        ("--prompt", "hello", "--total-timeout", "1s"), "?stall=1"),
+                        ("--prompt", "hello", "--total-timeout", "3s"), "?stall=1"),
     "total-timeout": Row("--total-timeout 300ms", lambda s: s.column("outcome"), ["timeout_total"],
-                         ("--prompt", "hello", "--read-timeout", "1s"), "?stall=1"),
+                         ("--prompt", "hello", "--read-timeout", "3s"), "?stall=1"),
     "max-response-bytes": Row("--max-response-bytes 10k", lambda s: s.column("outcome"), ["too_large"], query="?big=1"),
     "dataset": Row("--dataset longalpaca", lambda s: s.prompts, lambda v: len(v[0]) > 200, ("-n", "1", "--offline")),
     "dataset-path": Row("--dataset-path five.txt", lambda s: s.prompts, ["ab"],
@@ -373,6 +373,7 @@ class EveryOption(Case):
 
 def add_rows(cls):
     for name in ROWS:
+        @judged_by_the_clock
         def test(self, name=name):
             self.check_row(name)
         setattr(cls, "test_" + name.replace("-", "_"), test)
@@ -450,17 +451,22 @@ class MockOptions(Case):
 
     def test_every_option_of_the_mock(self):
         self.assertEqual(sorted(MOCK_ROWS), sorted(option_rows()["mock"]))
+        for name in MOCK_ROWS:
+            with self.subTest(name):
+                self.check_mock_row(name)
+
+    @judged_by_the_clock
+    def check_mock_row(self, name):
         with contextlib.closing(ScriptedServer(lambda *_: None)) as free:
             port = free.port
-        for name, (words, base, see, want) in MOCK_ROWS.items():
-            with self.subTest(name):
-                words = words.format(port=port).split(" ")
-                anywhere = [] if name == "port" else ["--port", "0"]
-                with_it = see(self.start([*anywhere, *base, *words]))
-                without = see(self.start(["--port", "0", *base]))
-                want = port if name == "port" else want
-                self.assertTrue(want(with_it) if callable(want) else with_it == want, with_it)
-                self.assertNotEqual(with_it, without)
+        words, base, see, want = MOCK_ROWS[name]
+        words = words.format(port=port).split(" ")
+        anywhere = [] if name == "port" else ["--port", "0"]
+        with_it = see(self.start([*anywhere, *base, *words]))
+        without = see(self.start(["--port", "0", *base]))
+        want = port if name == "port" else want
+        self.assertTrue(want(with_it) if callable(want) else with_it == want, with_it)
+        self.assertNotEqual(with_it, without)
 
 
 class ExportOptions(Case):
@@ -541,6 +547,7 @@ class Forms(Case):
             else:
                 self.assertEqual(self.dump(*words, url=None), first, words)
 
+    @judged_by_the_clock
     def test_habits_of_wrk(self):
         seen = Seen()
         server = Server(seen)

@@ -97,12 +97,12 @@ class Preconnect(Case):
         with self.serve(lambda _: over.wait(60)) as server:
             begun = time.monotonic()
             asked, opened = self.run_so(server.url, "-c", 3, "-n", 3, "--stream")
-            self.assertTrue(9 < time.monotonic() - begun < 25)
+            self.assertTrue(9 < time.monotonic() - begun < 50)
             over.set()
         self.assertEqual((asked, opened), (3, 0))
         self.assertIn("GET " + server.url + "/: no answer in time", self.result.err)
         self.assertEqual(self.report["counts"]["ok"], 3)
-        self.assertLess(self.report["window"]["seconds"], 5)
+        self.assertLess(self.report["window"]["seconds"], 8)
 
     def test_an_interrupt_ends_the_wait(self):
         over = threading.Event()
@@ -113,7 +113,7 @@ class Preconnect(Case):
             begun = time.monotonic()
             process.send_signal(signal.SIGINT)
             result = self.wait(process)
-            self.assertLess(time.monotonic() - begun, 5)
+            self.assertLess(time.monotonic() - begun, 8)
             over.set()
         self.assertEqual(result.code, 130, result.err)
         self.assertNotIn("no answer in time", result.err)

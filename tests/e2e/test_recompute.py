@@ -4,7 +4,7 @@ import math
 import time
 import unittest
 
-from harness import Case, DONE, ScriptedServer, answer, event, read_request, reset
+from harness import Case, DONE, ScriptedServer, answer, event, judged_by_the_clock, read_request, reset
 from recompute import Recomputed, compare_report, compare_table
 
 # A script that sends arrival k to the URL's query number k, so that one run meets many fates.
@@ -141,6 +141,7 @@ class Rows(Case):
                     spoken[choice["index"]] += choice.get("delta", choice.get("message")).get("content") or ""
                 self.assertEqual(x["text"], spoken[0] + "\n" + spoken[1])
 
+    @judged_by_the_clock
     def test_answers_that_straddle_the_end(self):
         root = self.mock("--ttft", "200ms", "--itl", "30ms", "--jitter", "20%", "--tokens", 30)
         report, found = self.run_judged(root, "--stream", "--parallel", 12, "--duration", "2.5s")
@@ -150,6 +151,7 @@ class Rows(Case):
         shares = [x.share_until(found.end) for x in straddling]
         self.assertTrue(any(0 < share < 1 for share in shares))
 
+    @judged_by_the_clock
     def test_cancelled_answers_count_by_their_events(self):
         root = self.mock("--ttft", "50ms", "--itl", "50ms", "--tokens", 1000)
         report, _ = self.run_judged(root, "--stream", "--parallel", 6, "--duration", "1500ms", "--grace", "300ms",
@@ -228,6 +230,7 @@ class Rows(Case):
 
 
 class Truth(Case):
+    @judged_by_the_clock
     def test_against_the_servers_stamps(self):
         """The mock says in each event when it had read the request and when it sent the event."""
         root = self.mock("--ttft", "60ms", "--itl", "8ms", "--tokens", 20)

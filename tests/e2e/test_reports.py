@@ -4,7 +4,7 @@ import os
 import re
 import unittest
 
-from harness import Case
+from harness import Case, judged_by_the_clock
 
 LABELS = ["QPS", "RPM",
           "Latency Avg", "Latency Min", "Latency Max", "Latency 50%", "Latency 80%",
@@ -64,6 +64,7 @@ class Reports(Case):
         for line in ("TotalQuery: 12", "SuccessQuery: 8", "FailureQuery: 4", "SuccessRate: 66.67%", "FirstTokenLatency Avg: -"):
             self.assertIn(line + "\n", result.out)
 
+    @judged_by_the_clock
     def test_zh(self):
         report, result = self.go("-n", 150, "-c", 5, "--report", "zh", "--report-interval", "0.5s")
         lines = [match.groups() for match in LIVE.finditer(result.err)]
@@ -84,6 +85,7 @@ class Reports(Case):
                       "“平均延迟”是最近 500 次成功问答的平均首字时间（TTFT）"):
             self.assertIn(piece, result.out)
 
+    @judged_by_the_clock
     def test_zh_without_enough_answers(self):
         _, result = self.go("-n", 1, "--report", "zh")
         self.assertRegex(result.err, r"(?m)^\d\d:\d\d:\d\d \[并发\] 1 \[问答/错误\] 1/0$")

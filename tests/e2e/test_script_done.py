@@ -6,7 +6,7 @@ import re
 import unittest
 import urllib.request
 
-from harness import Case
+from harness import Case, judged_by_the_clock
 
 # Everything that done is told; longer than a line of the report may be, so it goes into the log.
 LOGS = """
@@ -67,6 +67,7 @@ class HooksOfMain(Case):
                 self.check_same(mine[name], metric, name)
         self.assertGreater(len(flat(summary)), 300)
 
+    @judged_by_the_clock
     def test_every_documented_field_is_there_and_no_other(self):
         contract = self.llmbench("--help=lua-md", expect=0).out
 
@@ -83,7 +84,7 @@ class HooksOfMain(Case):
             return {
                 interval = function(stats) log.info("stats: %s", names(stats)) end,
                 done = function(summary) log.info("summary: %s", names(summary)) end,
-            }""", "--duration", "1300ms", "--number", "1000000")
+            }""", "--duration", "2500ms", "--number", "1000000")
         told = [set(line.split()) for line in re.findall(r"info: stats: (.*)", self.log())][-1]
         self.assertEqual(told, rows("stats"))
         told = set(re.search(r"info: summary: (.*)", self.log()).group(1).split())
@@ -112,6 +113,7 @@ class HooksOfMain(Case):
         self.assertEqual([stage["script"]["lines"] for stage in report["stages"]], [["1 3 false"], ["2 4 true"]])
         self.assertEqual(result.out.count("\nScript\n"), 2)
 
+    @judged_by_the_clock
     def test_text_of_scripts_is_harmless(self):
         report, result = self.run_script("""
             secret("hush-hush-hush")
@@ -120,7 +122,7 @@ class HooksOfMain(Case):
             return {
                 interval = function() return evil end,
                 done = function() return { lines = { evil } } end
-            }""", "--duration", "1500ms", "--number", "1000000")
+            }""", "--duration", "2500ms", "--number", "1000000")
         for text in (result.out, result.err, self.log()):
             self.assertNotIn("hush-hush-hush", text)
             self.assertNotRegex(text, "[\x00-\x08\x0b-\x1f\x7f\u202e]")
@@ -185,6 +187,7 @@ class HooksOfMain(Case):
 
     # ---- interval ----
 
+    @judged_by_the_clock
     def test_interval_about_once_a_second(self):
         report, result = self.run_script("""
             local calls = 0
@@ -204,6 +207,7 @@ class HooksOfMain(Case):
         self.assertEqual(len(re.findall(r"info: call \d", self.log())), 3)
         self.assertIsNone(report["script"])
 
+    @judged_by_the_clock
     def test_an_error_in_interval_is_told_once(self):
         for body, sentence, duration in (("error('oops')", "oops", "2300ms"),
                                          ("return 5", "must return nil or a string, not a number", "1300ms"),
@@ -216,6 +220,7 @@ class HooksOfMain(Case):
                 self.assertIn("interval is not called again", result.err)
                 self.assertEqual(report["end"]["reason"], "duration")
 
+    @judged_by_the_clock
     def test_an_interval_that_does_not_return_ends_the_run(self):
         if self.given_up("interval"):
             return

@@ -3,7 +3,7 @@ import json
 import math
 import unittest
 
-from harness import Case
+from harness import Case, judged_by_the_clock
 from recompute import Recomputed, per_request, statistics
 
 SCRIPT = """
@@ -165,6 +165,7 @@ class ScriptMetrics(Case):
                                        "AND part='whole' ORDER BY stage").fetchall()
         self.assertEqual([row["value"] for row in rows], [6, 9])
 
+    @judged_by_the_clock
     def test_one_that_does_not_return(self):
         """It is named, and the run ends with what was measured before."""
         script = """

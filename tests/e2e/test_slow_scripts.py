@@ -3,7 +3,7 @@ import json
 import statistics
 import unittest
 
-from harness import SANITIZED, Case
+from harness import SANITIZED, Case, judged_by_the_clock
 from recompute import Recomputed
 
 # Burns CPU, `ms` of it a call.
@@ -26,7 +26,7 @@ ROWS = [  # the station, what is slow in it
     ("scorer", "function api.parse_responses(...) burn(15) return parse(...) end"),
     ("scorer", METRIC),
 ]
-OFF = 0.03 if SANITIZED else 0.005  # seconds by which a median may be off on a busy machine
+OFF = 0.03 if SANITIZED else 0.01  # seconds by which a median may be off on a busy machine
 
 
 class SlowScripts(Case):
@@ -60,6 +60,7 @@ class SlowScripts(Case):
         else:
             self.assertNotIn("composed", " ".join(report["verdict"]["reasons"]))
 
+    @judged_by_the_clock
     def test_they_are_seen_where_they_are(self):
         root = self.mock("--ttft", "30ms", "--itl", "5ms", "--tokens", 4)
         for number, (station, slow) in enumerate(ROWS):

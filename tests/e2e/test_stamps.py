@@ -8,7 +8,7 @@ import subprocess
 import time
 import unittest
 
-from harness import Case, stats, wait_for
+from harness import Case, judged_by_the_clock, stats, wait_for
 
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
 CONFIG = """
@@ -39,13 +39,16 @@ class Stamps(Case):
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
                         "-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", self.path("key.pem"), "-out",
                         self.path("cert.pem")], check=True, capture_output=True, timeout=60)
-        port = free_port()
-        self.write("nginx.conf", CONFIG.format(work=self.work, port=port, mock=root.rsplit(":", 1)[1].rstrip("/")))
-        process = subprocess.Popen([NGINX, "-p", self.work, "-c", self.path("nginx.conf")], stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.DEVNULL)
-        self.addCleanup(process.wait)
-        self.addCleanup(process.terminate)
-        wait_for(lambda: self.listens(port), what="nginx")
+        for _ in range(5):  # somebody else may take the free port first
+            port = free_port()
+            self.write("nginx.conf", CONFIG.format(work=self.work, port=port, mock=root.rsplit(":", 1)[1].rstrip("/")))
+            process = subprocess.Popen([NGINX, "-p", self.work, "-c", self.path("nginx.conf")], stdout=subprocess.DEVNULL,
+                                       stderr=subprocess.DEVNULL)
+            self.addCleanup(process.wait)
+            self.addCleanup(process.terminate)
+            wait_for(lambda: self.listens(port) or process.poll() is not None, what="nginx")
+            if process.poll() is None:
+                break
         return f"https://127.0.0.1:{port}"
 
     @staticmethod
@@ -92,22 +95,23 @@ class Stamps(Case):
         self.assertEqual(report["counts"]["ok"], 100)
         self.assertTrue(any(row["tls_done_ns"] for row in rows))
 
+    @judged_by_the_clock
     def test_a_client_that_is_stopped(self):
         """It reads long after the bytes came; the kernel's stamps say when that was, and what came together is marked."""
-        root = self.mock("--ttft", "20ms", "--itl", "20ms", "--jitter", "0%", "--tokens", 100)
+        root = self.mock("--ttft", "20ms", "--itl", "40ms", "--jitter", "0%", "--tokens", 100)
         process = self.spawn("--url", root + "/v1/chat/completions", "--model", "m", "--prompt", "x", "--stream", "-n", 1, "--name", "late",
                              "--json", "late.json", "-q")
         wait_for(lambda: stats(root)["events"] > 10, what="the first events")
         process.send_signal(signal.SIGSTOP)
-        time.sleep(0.8)
+        time.sleep(1.5)
         process.send_signal(signal.SIGCONT)
         self.assertEqual(self.wait(process).code, 0)
         with open(self.path("late.json"), encoding="utf-8") as file:
             report = json.load(file)
         found = list(self.events(self.rows("late")[0]))
         late = [time_ns - sent_ns for time_ns, sent_ns, _, together in found if not together]
-        self.assertGreater(len(late), 50)
-        self.assertLess(max(late), 300e6, "times do not hold the stop")
+        self.assertGreater(len(late), 20)
+        self.assertLess(max(late), 700e6, "times do not hold the stop")
         self.assertGreater(sum(together for *_, together in found), 10)
         self.assertGreater(report["trust"]["receive_delay"]["max"], 0.05)
         self.assertGreater(report["metrics"]["coalesced_share"]["value"], 0.1)

@@ -11,7 +11,7 @@ import termios
 import time
 import unittest
 
-from harness import Case, LLMBENCH, PATIENCE, ScriptedServer, clean_environment, plain, read_request
+from harness import Case, LLMBENCH, PATIENCE, ScriptedServer, clean_environment, judged_by_the_clock, plain, read_request
 
 CLEAR = "\r\x1b[K"
 
@@ -67,14 +67,14 @@ class Terminal(Case):
         text = "".join(piece for _, piece in pieces)
         return [line for line in re.findall(r"\r\x1b\[K([^\r\n\x1b]+)", text) if not line.startswith("llmbench")]
 
+    @judged_by_the_clock
     def test_live_line(self):
         root = self.mock("--ttft", "1500ms", "--itl", "20ms", "--tokens", 20)
         code, pieces, _ = self.watch(*self.job(root, "--parallel", 10, "-n", 30))
         self.assertEqual(code, 0)
         text = "".join(piece for _, piece in pieces)
-        first = next(when for when, piece in pieces if "in flight" in piece)
-        self.assertLess(first, 1.2, "alive before the first answer ends")
         lines = self.live_lines(pieces)
+        self.assertIn("  0/30  ", lines[0], "alive before the first answer ends")
         self.assertGreater(len(lines), 8)
         for line in lines:
             self.assertRegex(line, r"^\d+\.\ds  \d+/30  \d+ in flight  .*errors \d+")
@@ -94,6 +94,7 @@ class Terminal(Case):
             for line in self.live_lines(pieces):
                 self.assertLess(len(line), columns if columns > 1 else 80, "it would wrap")
 
+    @judged_by_the_clock
     def test_what_matters_fits(self):
         """How far, how fast, how many errors and how long it will take, at every usual width."""
         root = self.mock("--ttft", "50ms", "--itl", "20ms", "--tokens", 20)
@@ -164,8 +165,9 @@ class Terminal(Case):
         self.assertEqual("".join(piece for _, piece in pieces), "")
         self.assertIn("Succeed requests", out)
 
+    @judged_by_the_clock
     def test_drain_is_shown(self):
-        root = self.mock("--ttft", "100ms", "--itl", "20ms", "--tokens", 20)
+        root = self.mock("--ttft", "100ms", "--itl", "150ms", "--tokens", 20)
         code, pieces, out = self.watch(*self.job(root, "--duration", "2s", "--parallel", 4), both=False)
         self.assertEqual(code, 0)
         left = self.screen("".join(piece for _, piece in pieces), 120)

@@ -3,7 +3,7 @@ import contextlib
 import os
 import unittest
 
-from harness import Case, SANITIZED, stats, wait_for
+from harness import Case, SANITIZED, judged_by_the_clock, stats, wait_for
 
 FAST = ("--ttft", "1ms", "--itl", "0", "--tokens", 1)
 # Bodies that tell the item, the request's number and what was drawn for it.
@@ -40,6 +40,7 @@ class SameBodies(Case):
         super().setUp()
         self.count = 0
 
+    @judged_by_the_clock
     def test_four_threads_send_what_one_sends(self):
         for name, words in (("closed", ("-c", 16)), ("open", ("--rate", 2000)), ("capped", ("--rate", 3000, "-c", 8)),
                             ("at once", ("--rate", -1))):
@@ -59,7 +60,7 @@ CPUS = sorted(os.sched_getaffinity(0))
 class Pinned(Case):
     def masks(self, *words, cpus=None):
         """The CPUs that each thread may use while requests are in flight, and the result of the run."""
-        root = self.mock("--ttft", "700ms", "--itl", "0", "--tokens", 1)
+        root = self.mock("--ttft", "1500ms", "--itl", "0", "--tokens", 1)
         process = self.spawn("--url", root + "/v1/chat/completions", "--model", "m", "--prompt", "hi", "--name", "run", *words,
                              preexec_fn=(lambda: os.sched_setaffinity(0, cpus)) if cpus else None)
         wait_for(lambda: stats(root)["in_flight"]["now"] >= 4)
@@ -71,11 +72,13 @@ class Pinned(Case):
         self.assertEqual(result.code, 0, result.err)
         return found, result.err
 
+    @judged_by_the_clock
     def test_without_it_nobody_is_pinned(self):
         found, _ = self.masks("-c", 4, "-n", 4)
         self.assertEqual(set(found), {tuple(CPUS)})
 
     @unittest.skipIf(len(CPUS) < 2, "needs two CPUs")
+    @judged_by_the_clock
     def test_a_worker_has_its_cpu_to_itself(self):
         found, err = self.masks("-c", 4, "-n", 4, "--pin")
         self.assertEqual(found.count((CPUS[0],)), 1)
@@ -85,6 +88,7 @@ class Pinned(Case):
         self.assertIn(f"--pin: 1 of {len(CPUS)} CPUs are the workers' own", err)
 
     @unittest.skipIf(len(CPUS) < 2, "needs two CPUs")
+    @judged_by_the_clock
     def test_as_many_workers_as_cpus(self):
         two = tuple(CPUS[:2])
         found, err = self.masks("-c", 4, "-n", 4, "-t", 2, "--pin", cpus=set(two))
@@ -92,6 +96,7 @@ class Pinned(Case):
         self.assertEqual(found.count(two), len(found) - 2, found)
         self.assertIn("the workers have all CPUs that may be used (2)", err)
 
+    @judged_by_the_clock
     def test_fewer_cpus_than_workers(self):
         found, err = self.masks("-c", 4, "-n", 4, "-t", 2, "--pin", cpus={CPUS[0]})
         self.assertEqual(set(found), {(CPUS[0],)})

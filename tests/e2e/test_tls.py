@@ -109,7 +109,7 @@ class Tls(Case):
             wait_for(lambda: server.connections, what="the connection")
             time.sleep(0.2)
             process.send_signal(signal.SIGINT)
-            self.assertEqual(self.wait(process, 10).code, 130)
+            self.assertEqual(self.wait(process, 60).code, 130)
 
     def test_certificate_that_changes_during_the_run(self):
         """The first connection is fine, all later ones are not: failures of their own name, not of the start."""

@@ -5,7 +5,8 @@ import random
 import threading
 import unittest
 
-from harness import Case, DONE, GOOD, SANITIZED, SOURCE, ScriptedServer, answer, event, read_request, reset, sends
+from harness import (Case, DONE, GOOD, SANITIZED, SOURCE, ScriptedServer, answer, event, judged_by_the_clock, read_request,
+                     reset, sends, wait_read)
 from reader import Message, Said, outcomes
 
 FOLDER = os.path.join(SOURCE, "tests/data/transcripts")
@@ -152,12 +153,7 @@ class Transcripts(Case):
         def end(data):
             def case(connection, _):
                 connection.sendall(data)
-                # What was sent must be read before the reset arrives: RST throws away what is still queued.
-                connection.settimeout(0.05)
-                try:
-                    connection.recv(1)
-                except TimeoutError:
-                    pass
+                wait_read(connection)  # RST throws away what is still queued
                 reset(connection)
             return case
         self.broken_off(end)
@@ -201,9 +197,10 @@ class Mutations(Case):
 
 
 class Quirks(Case):
+    @judged_by_the_clock
     def test_seven_events_in_one_segment(self):
         data = raw("llama-chat-stream-stop")
-        rows = self.run_cases([sends(data), sends(pieces(data, self.chunk_starts(data)), 0.1)])
+        rows = self.run_cases([sends(data), sends(pieces(data, self.chunk_starts(data)), 0.2)])
         together, apart = (json.loads(row["events"]) for row in rows)
         self.assertEqual(together["k"], apart["k"])
         self.assertEqual(len(together["k"]), 7)
@@ -265,7 +262,7 @@ class Quirks(Case):
         rows = self.run_cases([hold] * 6, "--parallel", 2, "--read-timeout", "10s", "--total-timeout", "15s")
         for row in rows:
             self.assertEqual((row["outcome"], row["text"], row["finish_reason"]), ("ok", "Hello world", "stop"))
-            self.assertLess(row["end_ns"] - row["sent_ns"], 1e9)
+            self.assertLess(row["end_ns"] - row["sent_ns"], 8e9)
             self.assertEqual(row["end_ns"] - row["sent_ns"], json.loads(row["events"])["t"][-1])
 
     def test_text_after_a_false_end(self):

@@ -5,7 +5,7 @@ import re
 import socket
 import unittest
 
-from harness import DONE, SOURCE, Case, ScriptedServer, answer, event, plain, read_request, stats
+from harness import DONE, SOURCE, Case, ScriptedServer, answer, event, judged_by_the_clock, plain, read_request, stats
 from reader import Message, Said, outcomes
 from test_transcripts import BY_HAND, FOLDER, NAMES, raw
 
@@ -142,6 +142,7 @@ class Requests(Case):
         self.assertEqual(result.out.count("\nrequest "), 1)
         self.assertIn("d.lua:2: second", result.err)
 
+    @judged_by_the_clock
     def test_a_hook_that_does_not_return(self):
         self.write("l.lua", """local api = require "apis.openai"
             local build = api.build_request

@@ -11,7 +11,7 @@ import time
 import unittest
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from harness import Case, PATIENCE, SANITIZED, clean_environment, wait_for
+from harness import Case, PATIENCE, SANITIZED, clean_environment, judged_by_the_clock, wait_for
 
 CORES = sorted(os.sched_getaffinity(0))
 COMPILER = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
@@ -137,6 +137,7 @@ class Verdict(Case):
             measured = report["metrics"][name]["p50"]
             self.assertLess(abs(measured - value), 0.4 * value + (0.05 if SANITIZED else 0.003), f"{name} {measured}")
 
+    @judged_by_the_clock
     def test_clean(self):
         """A small load on an idle machine is sound; on a busy one each reason must be one of being late."""
         url = self.mock("--ttft", "20ms", "--itl", "20ms", "--jitter", "0", "--tokens", "20")
@@ -152,8 +153,11 @@ class Verdict(Case):
                 return
             for reason in report["verdict"]["reasons"]:
                 self.assertIn("late (p99)" if "late" in reason else "client-bound", reason)
+        if "had no core" in str(report["verdict"]["remarks"]):
+            self.skipTest("something else runs on the cores all the time")
         self.fail(report["verdict"])
 
+    @judged_by_the_clock
     def test_a_server_that_waits_for_acknowledgements(self):
         """Small writes without TCP_NODELAY: on a kept connection all but the first wait for our kernel's delayed ACK."""
         with serve(Nagling) as url:
@@ -187,6 +191,7 @@ end""")
         self.assertGreater(report["trust"]["composer_cpu_s"], 0.5)
         self.assertLess(report["trust"]["composer_cpu_share"], 1.01)
 
+    @judged_by_the_clock
     def test_slow_scorer(self):
         """Answers are read long after they came, and their times know nothing of it."""
         url = self.mock("--ttft", "60ms", "--itl", "10ms", "--jitter", "0", "--tokens", "16")
@@ -199,6 +204,7 @@ end""")
         self.times_are_right(report, 0.06, 0.01)
         self.assertIn("scorers were behind", result.out)
 
+    @judged_by_the_clock
     def test_slow_disk(self):
         url = self.mock("--ttft", "20ms", "--itl", "5ms", "--jitter", "0", "--tokens", "40")
         report, result = self.run_against(url, "--stream", "-c", "20", "-n", "100", env=self.shim(SLOW_DISK))
@@ -209,6 +215,7 @@ end""")
         self.assertIn("Writing results", result.out)
         self.assertEqual(self.database().execute("SELECT count(*) FROM result").fetchone()[0], 100)
 
+    @judged_by_the_clock
     def test_clock_step(self):
         url = self.mock("--ttft", "20ms", "--itl", "10ms", "--jitter", "0", "--tokens", "20")
         shim = self.shim(STEPPED_CLOCK)
@@ -250,6 +257,7 @@ end""")
         with open(report, "rb") as text:
             return json.load(text), result
 
+    @judged_by_the_clock
     def test_hog_on_the_core(self):
         """Reads come late and together, and starts late; the run knows that its core was taken."""
         url = self.mock("--ttft", "20ms", "--itl", "2ms", "--jitter", "0", "--tokens", "100")
@@ -262,6 +270,7 @@ end""")
             self.said(report, r"a worker was ready to run but had no core for \d+ %")
             self.assertIn("Ready without a core", result.out)
 
+    @judged_by_the_clock
     def test_hog_in_an_open_loop(self):
         url = self.mock("--ttft", "1ms", "--itl", "1ms", "--tokens", "2")
         self.hogs(CORES[-1], 3)
@@ -283,6 +292,7 @@ end""")
         report, _ = self.run_against(url, "--stream", "--rate", "200", "-c", "4", "-n", "40")
         self.said(report, r"because of the cap on what is in flight")
 
+    @judged_by_the_clock
     def test_few_descriptors(self):
         """An open loop may have so many in flight as the limit of open files allows, and says when that was too few."""
         url = self.mock("--ttft", "400ms", "--itl", "1ms", "--tokens", "2")
@@ -292,6 +302,7 @@ end""")
         self.assertLess(most, 90)
         self.said(report, rf"descriptors: {most} requests were in flight, all that the limit of open files", sound=False)
 
+    @judged_by_the_clock
     def test_limit_lowered_during_the_run(self):
         """No descriptor for a new connection: named as ours, and counted."""
         url = self.mock("--ttft", "5ms", "--itl", "1ms", "--tokens", "2")

