@@ -188,7 +188,7 @@ static void write_file(struct log *log, enum log_level level, struct span text)
 
 bool log_open_file(struct log *log, const char *path, struct err *err)
 {
-    int file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    int file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (file < 0)
         return err_set(err, "cannot open the log file '%s': %s", path, strerror(errno));
     pthread_mutex_lock(&log->lock);

@@ -416,7 +416,7 @@ static void export_close(struct export *export)
 /* Claims the name, so that no other program's file is overwritten. */
 static enum export_result claim(const char *path, struct err *err)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd >= 0) {
         close(fd);
         return EXPORT_DONE;

@@ -342,11 +342,13 @@ static bool write_into(const char *path, struct span text, struct err *err)
     return ok;
 }
 
-static bool write_beside(const char *path, struct span text, struct err *err)
+/* The options may hold a prompt, so that a new file is its owner's alone; who could read the one
+ * that is replaced still can (`mode` 0: there was none). */
+static bool write_beside(const char *path, mode_t mode, struct span text, struct err *err)
 {
     char *beside = mem_printf("%s.%ld.tmp", path, (long)getpid());
-    int fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    bool ok = fd >= 0 && write_all(fd, text);
+    int fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    bool ok = fd >= 0 && write_all(fd, text) && (!mode || fchmod(fd, mode) == 0);
     if (fd >= 0 && close(fd) != 0)
         ok = false;
     ok = ok && rename(beside, path) == 0;
@@ -364,7 +366,7 @@ bool json_report_write(const struct reports *reports, struct secrets *secrets, c
 {
     struct buf text;
     struct stat there;
-    bool ok = false;
+    bool ok = false, exists = stat(path, &there) == 0;
     buf_init(&text, SIZE_MAX);
     json_report(reports, secrets, &text);
     if (strcmp(path, "-") == 0) {
@@ -372,10 +374,10 @@ bool json_report_write(const struct reports *reports, struct secrets *secrets, c
         ok = write_all(STDOUT_FILENO, buf_span(&text));
         if (!ok)
             err_set(err, "cannot write the report to stdout: %s", strerror(errno));
-    } else if (stat(path, &there) == 0 && !S_ISREG(there.st_mode)) {
+    } else if (exists && !S_ISREG(there.st_mode)) {
         ok = write_into(path, buf_span(&text), err);
     } else {
-        ok = write_beside(path, buf_span(&text), err);
+        ok = write_beside(path, exists ? there.st_mode & 0777 : 0, buf_span(&text), err);
     }
     buf_fini(&text);
     return ok;

@@ -60,7 +60,7 @@ static bool make_folders(const char *path, struct err *err)
 /* Claims the name: two runs at the same moment cannot both have it. */
 static bool create_file(const char *path, struct err *err)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0 && errno == EEXIST)
         return err_set(err, "the database %s exists; choose another --name or remove it", path);
     if (fd < 0)

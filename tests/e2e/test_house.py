@@ -65,6 +65,16 @@ class House(unittest.TestCase):
                    if os.path.isdir(os.path.join(SOURCE, "src", name))}
         self.assertEqual(folders, set(ALLOWED))
 
+    def test_no_shell(self):
+        """The one program that is started is this one, as the mock server of calibrate, by its path and without a shell."""
+        starts = re.compile(r"\b(system|popen|execl\w*|execv\w*|posix_spawn\w*|wordexp)\s*\(")
+        found = []
+        for folder, _, files in os.walk(os.path.join(SOURCE, "src")):
+            for name in files:
+                with open(os.path.join(folder, name), encoding="utf-8") as text:
+                    found += [(name, match.group(1)) for match in starts.finditer(text.read()) if name.endswith((".c", ".h"))]
+        self.assertEqual(found, [("mock_child.c", "execv")])
+
 
 if __name__ == "__main__":
     unittest.main()
