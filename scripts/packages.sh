@@ -36,3 +36,6 @@ BENCH_PACKAGES="
     binutils                 # 2.40: strip, for the size of the binary
     util-linux               # 2.38: taskset
 "
+
+# Not installed by scripts/deps.sh, for Debian's npm draws in some 400 packages: nodejs and npm (any of the last five years). Where they
+# are, scripts/oracle.sh installs the tokenizers of scripts/oracle to compare with; where not, scripts/test.sh says what it skipped.

@@ -1,15 +1,38 @@
 #!/usr/bin/env bash
 # Installs what is needed, builds and runs every test: gcc, then the same under address and undefined-behaviour sanitizers, then
 # threads under the thread sanitizer, then a build with clang; warnings are errors throughout.
-# Usage: scripts/test.sh [all|quick]     (quick: the gcc build and its tests alone)
+# Usage: scripts/test.sh [all|quick] [--all] [--long]
+#     quick     the gcc build and its tests alone
+#     --all     tokenizers are compared on the files of eight models rather than two (downloads some 200 MB once)
+#     --long    tests that end when they were long enough take longer
 set -euo pipefail
 cd "$(dirname "$0")/.."
-mode=${1:-all}
+mode=all
+for word in "$@"; do
+    case $word in
+        all | quick) mode=$word ;;
+        --all) export LLMBENCH_ALL=1 ;;
+        --long) export LLMBENCH_LONG=1 ;;
+        *)
+            echo "test.sh: \"$word\" is none of all, quick, --all and --long" >&2
+            exit 2
+            ;;
+    esac
+done
 jobs=$(nproc)
 
 scripts/deps.sh test
 
 step() { printf '\n==== %s\n' "$*"; }
+
+step "oracles for tokenizers"
+if scripts/oracle.sh ${LLMBENCH_ALL:+all}; then
+    export LLMBENCH_ORACLE=1 # a test that needs them fails without them
+elif [ $? = 3 ]; then
+    echo "SKIPPED: e2e.test_tokenizer_oracle, which compares llmbench with npm's tokenizers, for npm is missing"
+else
+    exit 1
+fi
 
 build() { # NAME OPTIONS…: configures and builds build/NAME
     local name=$1
