@@ -106,4 +106,6 @@ const struct normalizer_row *normalizer_find(struct span type);
 const struct pretokenizer_row *pretokenizer_find(struct span type);
 const struct model_row *model_find(struct span type);
 
-extern const struct model_row model_bpe; /* bpe.c */
+extern const struct model_row model_bpe;       /* bpe.c */
+extern const struct model_row model_unigram;   /* unigram.c */
+extern const struct model_row model_wordpiece; /* wordpiece.c */
