@@ -26,6 +26,7 @@ static void http_end(struct transfer *transfer, enum finish finish, uint64_t end
     exchange->finish = finish;
     exchange->end_ns = end_ns;
     http_answer_phases(transfer);
+    seam_let_go(http->seam, transfer->read_fd);
     http_shard_remove(transfer, finish == FINISH_COMPLETE);
     waits_drop(&http->running, &transfer->life);
     waits_drop(&http->idle, &transfer->idle);
@@ -220,6 +221,8 @@ static void http_begin(struct transfer *transfer, struct exchange *exchange)
     transfer->marker_ns = 0;
     transfer->read = (struct stamp_read){0};
     transfer->tried = transfer->in_headers = transfer->provisional = transfer->encoded = false;
+    transfer->chunked = transfer->followed = transfer->taken = transfer->reading_only = false;
+    transfer->header_bytes = 0;
     transfer->fault = OUTCOME_OK;
     transfer->error[0] = transfer->text[0] = '\0';
 }
@@ -312,6 +315,7 @@ struct http *http_new(struct loop *loop, const struct http_config *config, http_
     http->arg = arg;
     http->ended_last = &http->ended;
     http->seam = seam_new();
+    http->buffer = mem_alloc(CHUNKS_HELD + STAMP_BUFFER);
     http_keep_config(http, config);
     waits_init(&http->running, ev, config->total_timeout_ns, http_on_total, http_after_expiry,
                http);
@@ -345,6 +349,7 @@ void http_free(struct http *http)
     free((char *)http->config.user_agent);
     free(http->marker);
     free(http->origin);
+    free(http->buffer);
     free(http);
 }
 

@@ -25,7 +25,9 @@ static void http_answer_forget(struct transfer *transfer)
     buf_clear(&exchange->body);
     free(exchange->content_type);
     exchange->content_type = NULL;
-    transfer->in_headers = transfer->provisional = transfer->encoded = false;
+    transfer->in_headers = transfer->provisional = transfer->encoded = transfer->chunked = false;
+    transfer->followed = transfer->taken = false;
+    transfer->header_bytes = 0;
     transfer->marker_ns = 0;
     waits_drop(&transfer->http->idle, &transfer->idle);
     waits_drop(&transfer->http->tails, &transfer->tail);
@@ -131,6 +133,9 @@ static void http_answer_header(struct transfer *transfer, struct span line)
         exchange->content_type = mem_copy(value.data, value.len);
     } else if (http_line_named(line, "Content-Encoding", &value)) {
         transfer->encoded = value.len && !span_equals(value, "identity");
+    } else if (http_line_named(line, "Transfer-Encoding", &value)) {
+        transfer->chunked = value.len == 7 && strncasecmp(value.data, "chunked", 7) == 0;
+        transfer->encoded |= !transfer->chunked;
     }
 }
 
@@ -148,8 +153,10 @@ static void http_answer_status(struct transfer *transfer)
 static void http_answer_blank(struct transfer *transfer)
 {
     transfer->in_headers = false;
-    if (!transfer->provisional)
-        transfer->exchange->headers_ns = stamp_ns(&transfer->read);
+    if (transfer->provisional)
+        return;
+    transfer->exchange->headers_ns = stamp_ns(&transfer->read);
+    http_body_follow(transfer);
 }
 
 /* Stamps what libcurl hands over. True: it came with a new read. */
@@ -183,6 +190,7 @@ size_t http_on_header(char *data, size_t size, size_t count, void *arg)
     http_answer_stamp(transfer);
     if (exchange->headers_ns)
         return line.len;
+    transfer->header_bytes += line.len;
     if (!transfer->in_headers) {
         http_answer_status(transfer);
         return line.len;

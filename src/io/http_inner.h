@@ -3,6 +3,7 @@
  *   http.c         the life of a transfer: start, end, delivery, timeouts
  *   http_shard.c   multi handles, their sockets and timers, and which one a start goes to
  *   http_easy.c    easy handles: the options, the request
+ *   http_body.c  the middle of a chunked body, read without libcurl
  *   http_answer.c  what libcurl calls while a transfer is under way
  *   http_fault.c   from libcurl's result to an outcome and a sentence
  *   http_url.c     what must be known of a URL
@@ -17,6 +18,7 @@
 #include "io/http.h"
 #include "io/stamp.h"
 #include "io/waits.h"
+#include "wire/chunks.h"
 
 struct http;
 
@@ -37,7 +39,8 @@ struct shard {
 struct sock {
     ev_io io;
     struct shard *shard;
-    struct sock *next; /* of the spare ones */
+    struct transfer *transfer; /* whose socket it is; NULL = one of libcurl's own handles */
+    struct sock *next;         /* of the spare ones */
 };
 
 /* An easy handle and the exchange that it carries out; rests in a pool in between. */
@@ -68,6 +71,13 @@ struct transfer {
     bool in_headers;   /* the status line has come */
     bool provisional;  /* these headers are those of a 1xx */
     bool encoded;      /* the body is compressed */
+    bool chunked;      /* it comes in chunks, and nothing else was done to it */
+
+    uint64_t header_bytes; /* of all header lines so far, as they came */
+    bool reading_only;     /* libcurl waits for bytes alone, not for room to send */
+    bool followed;         /* `chunks` know every byte of the body */
+    bool taken;            /* the body is read by us: see http_body.c */
+    struct chunks chunks;
 
     enum outcome fault;         /* ours, when a callback of ours made libcurl stop */
     char error[256];            /* the sentence for it */
@@ -94,6 +104,7 @@ struct http {
     ev_prepare deliver;                   /* never started, only fed: brings on_end soon */
     uint32_t in_flight;
     struct seam *seam;
+    char *buffer; /* of http_body.c: room for what is held back of a size line, then STAMP_BUFFER */
     uint64_t no_descriptor;
     uint64_t turn;        /* calls into libcurl so far */
     uint64_t turn_serial; /* the seam's last read when this turn began */
@@ -123,6 +134,15 @@ void http_shard_remove(struct transfer *transfer, bool kept); /* kept: the conne
 /* Has libcurl read what lies in the kernel for this transfer, if anything does, which may end it
  * (then its shard is NULL); nothing is delivered. */
 bool http_shard_look(struct transfer *transfer);
+
+/* Calls into libcurl for a socket, or for its timers; does not begin a turn. */
+void http_shard_call(struct shard *shard, curl_socket_t fd, int bits);
+
+/* http_body.c */
+void http_body_follow(struct transfer *transfer); /* inside libcurl: the headers are complete */
+void http_body_take(
+    struct transfer *transfer); /* after a call into libcurl: if it can be, from now on */
+void http_body_read(struct transfer *transfer); /* one read, which may end the transfer */
 
 /* http_easy.c */
 struct transfer *http_transfer_new(struct http *http);

@@ -10,7 +10,7 @@
  * complete when libcurl returned. */
 static void shard_collect(struct shard *shard)
 {
-    uint64_t now = clock_now_ns();
+    uint64_t now = 0;
     CURLMsg *message;
     int left;
     while ((message = curl_multi_info_read(shard->multi, &left))) {
@@ -18,27 +18,39 @@ static void shard_collect(struct shard *shard)
             continue;
         struct transfer *transfer = NULL;
         CURLcode code = message->data.result;
+        if (!now)
+            now = clock_now_ns();
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
         http_finished(transfer, code, now);
     }
 }
 
-static void shard_drive(struct shard *shard, curl_socket_t fd, int bits)
+void http_shard_call(struct shard *shard, curl_socket_t fd, int bits)
 {
     int running;
-    struct http *http = shard->http;
-    http->turn++;
-    http->turn_serial = seam_last(http->seam, CURL_SOCKET_BAD).serial;
-    seam_enter(http->seam);
+    seam_enter(shard->http->seam);
     curl_multi_socket_action(shard->multi, fd, bits, &running);
     seam_leave();
     shard_collect(shard);
 }
 
-static void shard_act(struct shard *shard, curl_socket_t fd, int bits)
+static void shard_begin_turn(struct http *http)
 {
-    shard_drive(shard, fd, bits);
-    http_deliver(shard->http);
+    http->turn++;
+    http->turn_serial = seam_last(http->seam, CURL_SOCKET_BAD).serial;
+}
+
+/* `transfer` may be NULL. It may have ended when this returns. */
+static void shard_drive(struct shard *shard, struct transfer *transfer, curl_socket_t fd, int bits)
+{
+    shard_begin_turn(shard->http);
+    if (transfer && transfer->taken) {
+        http_body_read(transfer);
+        return;
+    }
+    http_shard_call(shard, fd, bits);
+    if (transfer)
+        http_body_take(transfer);
 }
 
 bool http_shard_look(struct transfer *transfer)
@@ -46,7 +58,7 @@ bool http_shard_look(struct transfer *transfer)
     struct pollfd ready = {.fd = transfer->fd, .events = POLLIN};
     if (transfer->fd == CURL_SOCKET_BAD || poll(&ready, 1, 0) != 1)
         return false;
-    shard_drive(transfer->shard, transfer->fd, CURL_CSELECT_IN);
+    shard_drive(transfer->shard, transfer, transfer->fd, CURL_CSELECT_IN);
     return true;
 }
 
@@ -55,17 +67,20 @@ static void sock_on_ready(struct ev_loop *ev, ev_io *io, int events)
 {
     (void)ev;
     struct sock *sock = io->data;
-    struct shard *shard = sock->shard;
-    loop_note_lag(shard->http->loop);
+    struct http *http = sock->shard->http;
+    loop_note_lag(http->loop);
     int bits =
         (events & EV_READ ? CURL_CSELECT_IN : 0) | (events & EV_WRITE ? CURL_CSELECT_OUT : 0);
-    shard_act(shard, io->fd, bits);
+    shard_drive(sock->shard, sock->transfer, io->fd, bits);
+    http_deliver(http);
 }
 
 static void shard_on_timer(struct ev_loop *ev, ev_timer *timer, int events)
 {
     (void)ev, (void)events;
-    shard_act(timer->data, CURL_SOCKET_TIMEOUT, 0);
+    struct shard *shard = timer->data;
+    shard_drive(shard, NULL, CURL_SOCKET_TIMEOUT, 0);
+    http_deliver(shard->http);
 }
 
 /* CURLMOPT_TIMERFUNCTION. A timer of 0 ms rings in the loop's next turn: libcurl must not be
@@ -108,23 +123,25 @@ static void sock_give_back(struct shard *shard, struct sock *sock)
 
 /* libcurl tells a transfer's socket only here (CURLINFO_ACTIVESOCKET is that of the last one), and
  * names handles of its own, too. */
-static void shard_note_socket(CURL *easy, curl_socket_t fd, int what)
+static struct transfer *shard_note_socket(CURL *easy, curl_socket_t fd, int what)
 {
     struct transfer *transfer = NULL;
     curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer);
     if (!transfer)
-        return;
+        return NULL;
+    transfer->reading_only = what == CURL_POLL_IN;
     if (what != CURL_POLL_REMOVE)
         transfer->fd = transfer->read_fd = fd;
     else if (transfer->fd == fd)
         transfer->fd = CURL_SOCKET_BAD;
+    return transfer;
 }
 
 /* CURLMOPT_SOCKETFUNCTION. */
 static int shard_set_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *sock_arg)
 {
     struct shard *shard = arg;
-    shard_note_socket(easy, fd, what);
+    struct transfer *transfer = shard_note_socket(easy, fd, what);
     struct sock *sock = sock_arg;
     struct ev_loop *ev = loop_ev(shard->http->loop);
     if (sock)
@@ -136,6 +153,7 @@ static int shard_set_socket(CURL *easy, curl_socket_t fd, int what, void *arg, v
     }
     if (!sock)
         sock = sock_take(shard, fd);
+    sock->transfer = transfer;
     int events = (what & CURL_POLL_IN ? EV_READ : 0) | (what & CURL_POLL_OUT ? EV_WRITE : 0);
     if (!events)
         return 0;

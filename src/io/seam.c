@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -13,10 +14,17 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "io/stamp.h"
+#include "wire/chunks.h"
 
 /* What is known of one socket. */
 struct seam_socket {
     bool open;
+    bool taken;            /* the house reads it, not libcurl */
+    bool drained;          /* its last read took all that there was, and no end waits */
+    bool plain;            /* what has been read since the request begins as HTTP/1.1 does */
+    int error;             /* of a read of ours, for libcurl's next; 0 = none */
+    uint64_t count;        /* bytes read since the request */
+    struct chunks *chunks; /* follow the body; NULL = none do */
     struct seam_read last;
 };
 
@@ -24,6 +32,10 @@ struct seam {
     struct seam_socket *sockets; /* by descriptor */
     size_t socket_count;
     struct seam_read last; /* of any of them */
+    struct span piece;     /* the bytes of the read that libcurl is busy with; it owns them */
+    struct span given;     /* what libcurl reads first on … */
+    int given_to;          /* this socket */
+    int read_fd;           /* libcurl's last read in this call into it; -1 = none */
     uint64_t *sent_ns;     /* where the next send is noted; NULL = nowhere */
     struct stamp_clock clock;
     int keeper; /* a socket that keeps the kernel stamping; -1 = none */
@@ -76,6 +88,7 @@ static void seam_note_read(struct seam *seam, int fd, struct msghdr *message, bo
             seam_read_clocks(&seam->clock);
         kernel_ns = stamp_clock_convert(&seam->clock, wall_ns, own_ns);
     }
+    sock->drained = left == 0 && !end;
     sock->last = (struct seam_read){
         .serial = seam->last.serial + 1,
         .own_ns = own_ns,
@@ -92,11 +105,8 @@ static struct seam_socket *seam_find(struct seam *seam, int fd)
     return known ? &seam->sockets[fd] : NULL;
 }
 
-ssize_t recv(int fd, void *data, size_t len, int flags)
+static ssize_t seam_read_stamped(struct seam *seam, int fd, void *data, size_t len, int flags)
 {
-    struct seam_socket *sock = seam_find(here, fd);
-    if (!sock || flags & MSG_PEEK)
-        return recvfrom(fd, data, len, flags, NULL, NULL);
     struct iovec place = {.iov_base = data, .iov_len = len};
     union {
         char space[CMSG_SPACE(sizeof(struct timespec)) + CMSG_SPACE(sizeof(int))];
@@ -110,8 +120,82 @@ ssize_t recv(int fd, void *data, size_t len, int flags)
     };
     ssize_t got = recvmsg(fd, &message, flags);
     if (got >= 0)
-        seam_note_read(here, fd, &message, got == 0);
+        seam_note_read(seam, fd, &message, got == 0);
     return got;
+}
+
+static void seam_look_at(struct seam *seam, struct seam_socket *sock, struct span piece)
+{
+    static const char BEGIN[] = "HTTP/1.1 ";
+    if (!sock->count)
+        sock->plain = piece.len >= sizeof BEGIN && memcmp(piece.data, BEGIN, sizeof BEGIN - 1) == 0;
+    sock->count += piece.len;
+    seam->piece = piece;
+    if (sock->chunks)
+        chunks_follow(sock->chunks, piece);
+}
+
+/* What was given back, then the error that goes with it; nothing while the house reads. */
+static ssize_t seam_read_given(struct seam *seam, struct seam_socket *sock, void *data, size_t len)
+{
+    if (sock->taken || !seam->given.len) {
+        errno = sock->taken ? EAGAIN : sock->error;
+        sock->error = 0;
+        return -1;
+    }
+    size_t part = seam->given.len < len ? seam->given.len : len;
+    memcpy(data, seam->given.data, part);
+    seam->given = span_of(seam->given.data + part, seam->given.len - part);
+    return (ssize_t)part;
+}
+
+ssize_t recv(int fd, void *data, size_t len, int flags)
+{
+    struct seam *seam = here;
+    struct seam_socket *sock = seam_find(seam, fd);
+    if (!sock || flags & MSG_PEEK)
+        return recvfrom(fd, data, len, flags, NULL, NULL);
+    if (sock->taken || seam_given(seam, fd) || sock->error)
+        return seam_read_given(seam, sock, data, len);
+    ssize_t got = seam_read_stamped(seam, fd, data, len, flags);
+    if (got > 0)
+        seam_look_at(seam, sock, span_of(data, (size_t)got));
+    seam->read_fd = got > 0 ? fd : -1;
+    return got;
+}
+
+/* After each read libcurl asks whether there is more. The read has just said so itself, and what
+ * comes later is for the loop: otherwise a fast server would hold libcurl, and all the other
+ * sockets wait. */
+static bool seam_knows_of_none(const struct pollfd *asked)
+{
+    const struct seam_socket *sock = seam_find(here, asked->fd);
+    return sock && sock->drained && here->read_fd == asked->fd && !(asked->events & POLLOUT);
+}
+
+/* By this name, because the C library's header says of `poll` that it never reads what stands at
+ * fds. */
+int seam_poll(struct pollfd *fds, nfds_t count, int timeout_ms) __asm__("poll");
+
+int seam_poll(struct pollfd *fds, nfds_t count, int timeout_ms)
+{
+    const struct timespec timeout = {.tv_sec = timeout_ms / 1000,
+                                     .tv_nsec = timeout_ms % 1000 * (long)NS_PER_MS};
+    if (count == 1 && timeout_ms == 0 && seam_knows_of_none(fds)) {
+        fds->revents = 0;
+        return 0;
+    }
+    return ppoll(fds, count, timeout_ms < 0 ? NULL : &timeout, NULL);
+}
+
+/* A request begins to go out: what is read from now on is its answer. */
+static void seam_begin(struct seam *seam, int fd)
+{
+    struct seam_socket *sock = seam_find(seam, fd);
+    if (!sock)
+        return;
+    seam_let_go(seam, fd);
+    sock->count = 0;
 }
 
 ssize_t send(int fd, const void *data, size_t len, int flags)
@@ -124,6 +208,7 @@ ssize_t send(int fd, const void *data, size_t len, int flags)
     if (taken > 0) {
         *seam->sent_ns = now;
         seam->sent_ns = NULL;
+        seam_begin(seam, fd);
     }
     return taken;
 }
@@ -169,6 +254,8 @@ void seam_free(struct seam *seam)
 
 void seam_enter(struct seam *seam)
 {
+    if (seam)
+        seam->read_fd = -1;
     here = seam;
 }
 
@@ -218,6 +305,61 @@ uint32_t seam_alive(const struct seam *seam)
             alive += recv((int)fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0 || errno == EAGAIN;
     }
     return alive;
+}
+
+bool seam_follow(struct seam *seam, int fd, uint64_t headers, struct chunks *chunks)
+{
+    struct seam_socket *sock = seam_find(seam, fd);
+    if (!sock || !sock->plain || sock->count < headers)
+        return false;
+    uint64_t body = sock->count - headers;
+    if (body >= seam->piece.len || seam->piece.data[seam->piece.len - body - 1] != '\n')
+        return false;
+    sock->chunks = chunks;
+    chunks_follow(chunks, span_of(seam->piece.data + seam->piece.len - body, (size_t)body));
+    return true;
+}
+
+void seam_take(struct seam *seam, int fd)
+{
+    struct seam_socket *sock = seam_find(seam, fd);
+    if (!sock)
+        return;
+    sock->taken = true;
+    sock->chunks = NULL;
+}
+
+ssize_t seam_recv(struct seam *seam, int fd, void *data, size_t len)
+{
+    return seam_read_stamped(seam, fd, data, len, MSG_DONTWAIT);
+}
+
+void seam_give_back(struct seam *seam, int fd, struct span bytes, int error)
+{
+    struct seam_socket *sock = seam_find(seam, fd);
+    if (!sock)
+        return;
+    sock->taken = false;
+    sock->error = error;
+    seam->given = bytes;
+    seam->given_to = fd;
+}
+
+size_t seam_given(const struct seam *seam, int fd)
+{
+    return seam->given_to == fd ? seam->given.len : 0;
+}
+
+void seam_let_go(struct seam *seam, int fd)
+{
+    struct seam_socket *sock = seam_find(seam, fd);
+    if (seam_given(seam, fd))
+        seam->given = span_of(NULL, 0);
+    if (!sock)
+        return;
+    sock->chunks = NULL;
+    sock->taken = sock->plain = false;
+    sock->error = 0;
 }
 
 void seam_await_send(struct seam *seam, uint64_t *sent_ns)
