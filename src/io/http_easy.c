@@ -75,11 +75,16 @@ static void easy_prepare(CURL *easy, struct transfer *transfer)
 struct transfer *http_transfer_new(struct http *http)
 {
     CURL *easy = curl_easy_init();
-    if (!easy)
+    CURLU *parts = curl_url();
+    if (!easy || !parts) {
+        curl_easy_cleanup(easy);
+        curl_url_cleanup(parts);
         return NULL;
+    }
     struct transfer *transfer = MEM_NEW(struct transfer);
     transfer->http = http;
     transfer->easy = easy;
+    transfer->parts = parts;
     easy_prepare(easy, transfer);
     return transfer;
 }
@@ -87,20 +92,23 @@ struct transfer *http_transfer_new(struct http *http)
 void http_transfer_free(struct transfer *transfer)
 {
     curl_easy_cleanup(transfer->easy);
+    curl_url_cleanup(transfer->parts);
     curl_slist_free_all(transfer->lines);
     free(transfer->url);
     free(transfer);
 }
 
+/* libcurl would parse a URL that is given as text anew for each request, and write it out again. */
 static bool easy_set_url(struct transfer *transfer, const char *url, struct err *err)
 {
     if (transfer->url && strcmp(transfer->url, url) == 0)
         return true;
     free(transfer->url);
     transfer->url = NULL;
-    CURLcode code = curl_easy_setopt(transfer->easy, CURLOPT_URL, url);
-    if (code != CURLE_OK)
-        return err_set(err, "libcurl does not take the URL: %s", curl_easy_strerror(code));
+    CURLUcode code = curl_url_set(transfer->parts, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME);
+    if (code != CURLUE_OK)
+        return err_set(err, "libcurl does not take the URL: %s", curl_url_strerror(code));
+    curl_easy_setopt(transfer->easy, CURLOPT_CURLU, transfer->parts);
     transfer->url = mem_text(url);
     return true;
 }

@@ -54,6 +54,7 @@ struct transfer {
     struct transfer *next;     /* in the pool, or among the ended */
 
     char *url;                /* what the easy handle was last given */
+    CURLU *parts;             /* the same */
     struct curl_slist *lines; /* likewise */
     size_t line_count;        /* how many of the lines are the request's own */
     bool direct;              /* likewise: no proxy */
