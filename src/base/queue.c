@@ -183,6 +183,12 @@ bool queue_push(struct queue *queue, void *item, size_t bytes)
     return true;
 }
 
+/* A putter that waits is woken when half of the room is free, not for each item anew. */
+static bool is_low(const struct queue *queue)
+{
+    return queue->count <= queue->max_items / 2 && queue->bytes <= queue->max_bytes / 2;
+}
+
 static void *take_front(struct queue *queue)
 {
     if (queue->count == 0)
@@ -191,7 +197,7 @@ static void *take_front(struct queue *queue)
     queue->head = (queue->head + 1) & (queue->cap - 1);
     queue->count--;
     queue->bytes -= entry.bytes;
-    if (queue->next_turn != queue->turn)
+    if (queue->next_turn != queue->turn && is_low(queue))
         pthread_cond_broadcast(&queue->room);
     return entry.item;
 }
