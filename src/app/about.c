@@ -7,6 +7,7 @@
 #include "app/export_options.h"
 #include "app/mock_options.h"
 #include "app/options.h"
+#include "app/report_options.h"
 #include "app/try_options.h"
 
 #define TABLE(array)                                                                               \
@@ -52,6 +53,11 @@ static const struct about_row calibrate_examples[] = {
 static const struct about_row export_examples[] = {
     {"llmbench export --format evalscope-2025 outputs/run.db run-evalscope.db",
      "a copy for scripts that read the databases of evalscope perf"},
+};
+
+static const struct about_row report_examples[] = {
+    {"llmbench report outputs/run.db", "the tables of the run, also of one that was killed"},
+    {"llmbench report outputs/run.db --json - --report none", "its JSON report"},
 };
 
 static const struct about_row try_examples[] = {
@@ -105,6 +111,15 @@ const struct command about_commands[] = {
         .row_count = &calibrate_row_count,
         .examples = TABLE(calibrate_examples),
         .run = calibrate_cmd,
+    },
+    {
+        .name = "report",
+        .summary = "print the report of a run from its database, also of one that was cut off",
+        .usage = "report [options] RUN.db",
+        .rows = report_rows,
+        .row_count = &report_row_count,
+        .examples = TABLE(report_examples),
+        .run = report_cmd,
     },
     {
         .name = "export",

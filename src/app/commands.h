@@ -6,6 +6,7 @@ int run_cmd(int argc, char **argv, int first);        /* run_cmd.c */
 int mock_cmd(int argc, char **argv, int first);       /* mock_cmd.c */
 int calibrate_cmd(int argc, char **argv, int first);  /* calibrate_cmd.c */
 int export_cmd(int argc, char **argv, int first);     /* export_cmd.c */
+int report_cmd(int argc, char **argv, int first);     /* report_cmd.c */
 int try_cmd(int argc, char **argv, int first);        /* try_cmd.c */
 int new_cmd(int argc, char **argv, int first);        /* new_cmd.c */
 int experiment_cmd(int argc, char **argv, int first); /* experiment_cmd.c */

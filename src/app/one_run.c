@@ -162,6 +162,8 @@ static bool on_ready(void *arg, const struct script_facts *scripts, struct http_
     if (!session_open_files(session, &run->facts, err))
         return false;
     store_stage_options(session->store, session->stage_options);
+    if (!store_metrics(session->store, run->facts.own, err))
+        return false;
     log_info(session->log, "data: %s; results: %s", run->facts.data_source, run->facts.db_path);
     open_progress(run);
     return true;

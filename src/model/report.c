@@ -1,6 +1,7 @@
 #include "model/report.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 
@@ -16,10 +17,11 @@ static const struct {
     [RUN_END_STAGE_FAILED] = {"stage_failed", "a stage could not start"},
     [RUN_END_HOOK_TIMEOUT] = {"hook_timeout", "a hook did not return in time"},
     [RUN_END_ERRORS] = {"errors", "too many requests had failed"},
+    [RUN_END_CUT_OFF] = {"cut_off", "the program was killed, or left, before the end"},
     [RUN_END_MEMORY] = {"memory", "requests and answers on their way had reached --max-memory"},
 };
 
-_Static_assert(sizeof ends / sizeof *ends == RUN_END_ERRORS + 1, "a row for each end");
+_Static_assert(sizeof ends / sizeof *ends == RUN_END_CUT_OFF + 1, "a row for each end");
 
 const char *run_end_name(enum run_end end)
 {
@@ -29,6 +31,16 @@ const char *run_end_name(enum run_end end)
 const char *run_end_sentence(enum run_end end)
 {
     return ends[end].sentence;
+}
+
+bool run_end_find(const char *name, enum run_end *end)
+{
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (strcmp(ends[i].name, name) == 0) {
+            *end = (enum run_end)i;
+            return true;
+        }
+    return false;
 }
 
 void run_facts_fini(struct run_facts *facts)
@@ -44,6 +56,7 @@ void run_facts_fini(struct run_facts *facts)
     free(facts->host);
     free(facts->calibration);
     free(facts->calibrated);
+    free(facts->options_json);
     free(facts->own);
     *facts = (struct run_facts){0};
 }

@@ -28,7 +28,8 @@ struct run_facts {
     char *calibrated;         /* the same in a sentence */
     char *host;               /* "Linux 6.1 x86_64, 2 CPUs, 24 GiB" */
     uint64_t started_wall_ns;
-    const struct opt_set *options; /* borrowed */
+    const struct opt_set *options; /* borrowed; NULL: they stand in `options_json` */
+    char *options_json;            /* as the database has them; owned, or NULL */
     struct own_metrics *own;       /* the script's own metrics; owned, NULL = none */
 };
 
@@ -44,10 +45,12 @@ enum run_end {
     RUN_END_STAGE_FAILED,
     RUN_END_HOOK_TIMEOUT,
     RUN_END_ERRORS,
+    RUN_END_CUT_OFF, /* only in what is read from a database */
 };
 
 const char *run_end_name(enum run_end end); /* "number", "data", "duration", "interrupted", … */
 const char *run_end_sentence(enum run_end end);
+bool run_end_find(const char *name, enum run_end *end); /* false: there is none of that name */
 
 /* What the run knows about its own trustworthiness. Seconds; NAN = not measured. */
 struct trust {
@@ -96,8 +99,13 @@ struct trust_figure {
     double value;
 };
 
+/* A count that is not known: of a run that was cut off. */
+#define TRUST_UNKNOWN UINT64_MAX
+
 /* Figure `i`, those of a group one after another; false after the last. */
 bool trust_figure_at(const struct trust *trust, size_t i, struct trust_figure *out);
+/* Figure `i` is to be this; NAN = not known. */
+void trust_figure_put(struct trust *trust, size_t i, double value);
 
 enum { VERDICT_REASONS = 40 };
 

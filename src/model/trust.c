@@ -81,15 +81,33 @@ static const struct row rows[] = {
     FIGURE(warnings),
 };
 
+static double number_of(uint64_t count)
+{
+    return count == TRUST_UNKNOWN ? (double)NAN : (double)count;
+}
+
 bool trust_figure_at(const struct trust *trust, size_t i, struct trust_figure *out)
 {
     if (i >= sizeof rows / sizeof *rows)
         return false;
     const void *field = (const char *)trust + rows[i].offset;
     double value =
-        rows[i].kind == COUNT ? (double)*(const uint64_t *)field : *(const double *)field;
+        rows[i].kind == COUNT ? number_of(*(const uint64_t *)field) : *(const double *)field;
     if (rows[i].asked && !(value > 0))
         value = NAN;
     *out = (struct trust_figure){rows[i].group, rows[i].name, value};
     return true;
+}
+
+/* What was asked for and is not known was not asked for. */
+void trust_figure_put(struct trust *trust, size_t i, double value)
+{
+    void *field = (char *)trust + rows[i].offset;
+    bool none = rows[i].asked && isnan(value);
+    if (rows[i].kind == NUMBER)
+        *(double *)field = none ? 0 : value;
+    else if (none)
+        *(uint64_t *)field = 0;
+    else
+        *(uint64_t *)field = value >= 0 && value < 1e19 ? (uint64_t)value : TRUST_UNKNOWN;
 }

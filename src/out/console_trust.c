@@ -80,19 +80,28 @@ static void add_outputs(struct table *table, const struct trust *trust)
                units_show_seconds(longest, sizeof longest, trust->outputs_slowest_s));
 }
 
+/* A run that was cut off has not said it. */
+static char *most_in_flight(const struct report *report, char cell[CELL])
+{
+    double most = report->whole.facts.max_in_flight;
+    bool known = page_value(&report->whole, METRIC_MAX_CONCURRENCY, STAT_MEAN) >= 0 ||
+                 report->end != RUN_END_CUT_OFF;
+    return page_number(cell, known ? most : (double)NAN, 0, CELL);
+}
+
 static void add_closed_load(struct table *table, const struct report *report)
 {
-    char achieved[CELL];
+    char achieved[CELL], most[CELL];
     const struct trust *trust = &report->trust;
     table_add(table, "Concurrency");
-    table_addf(table, "%s achieved of %" PRIu32 " asked, at most %" PRIu32,
+    table_addf(table, "%s achieved of %" PRIu32 " asked, at most %s",
                page_number(achieved, trust->achieved_concurrency, 2, CELL),
-               report->whole.facts.asked_concurrency, report->whole.facts.max_in_flight);
+               report->whole.facts.asked_concurrency, most_in_flight(report, most));
 }
 
 static void add_open_load(struct table *table, const struct report *report)
 {
-    char achieved[CELL], asked[CELL];
+    char achieved[CELL], asked[CELL], most[CELL];
     const struct trust *trust = &report->trust;
     table_add(table, "Arrivals a second");
     if (trust->asked_rate > 0)
@@ -105,9 +114,9 @@ static void add_open_load(struct table *table, const struct report *report)
     else
         table_add(table, "all at once");
     table_add(table, "Concurrency");
-    table_addf(table, "%s on average, at most %" PRIu32,
+    table_addf(table, "%s on average, at most %s",
                page_number(achieved, trust->achieved_concurrency, 2, CELL),
-               report->whole.facts.max_in_flight);
+               most_in_flight(report, most));
 }
 
 static void add_connections(struct table *table, const struct summary *whole)
@@ -119,7 +128,7 @@ static void add_connections(struct table *table, const struct summary *whole)
 
 static void add_preconnect(struct table *table, const struct trust *trust)
 {
-    if (!trust->preconnect_asked)
+    if (!trust->preconnect_asked || trust->preconnect_asked == TRUST_UNKNOWN)
         return;
     table_add(table, "Opened before the start");
     table_addf(table,
@@ -195,13 +204,13 @@ static void add_troubles(struct table *table, const struct page *page)
         {"Values beyond the histogram", whole->beyond_range, "left out of percentiles"},
     };
     char span[CELL];
-    if (trust->starved) {
+    if (trust->starved && trust->starved != TRUST_UNKNOWN) {
         table_add(table, "Starts without a request ready");
         table_addf(table, "%" PRIu64 ", %s in all", trust->starved,
                    units_show_seconds(span, sizeof span, trust->starved_s));
     }
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        if (!rows[i].count)
+        if (!rows[i].count || rows[i].count == TRUST_UNKNOWN)
             continue;
         table_add(table, rows[i].label);
         table_addf(table, "%" PRIu64 " (%s)", rows[i].count, rows[i].remark);
@@ -213,7 +222,11 @@ static void add_warnings(struct table *table, const struct page *page)
     const char *log = page->report->facts->log_path;
     struct buf text;
     buf_init(&text, 1 << 16);
-    buf_printf(&text, "%" PRIu64, page->report->trust.warnings);
+    uint64_t warnings = page->report->trust.warnings;
+    if (warnings == TRUST_UNKNOWN)
+        buf_add_text(&text, "not known");
+    else
+        buf_printf(&text, "%" PRIu64, warnings);
     if (log && *log)
         buf_printf(&text, " (log: %s)", log);
     char *line = buf_take(&text);

@@ -277,7 +277,9 @@ static cJSON *report_json(const struct reports *reports, struct secrets *secrets
     const struct run_facts *facts = last->facts;
     cJSON_AddNumberToObject(root, "schema_version", SCHEMA_VERSION);
     cJSON_AddItemToObject(root, "run", run_json(facts, secrets));
-    cJSON_AddItemToObject(root, "options", part_options(facts->options, OPT_DEFAULT, secrets));
+    cJSON_AddItemToObject(root, "options",
+                          facts->options_json ? cJSON_CreateRaw(facts->options_json)
+                                              : part_options(facts->options, OPT_DEFAULT, secrets));
     cJSON_AddItemToObject(root, "end", end_json(reports->end, last->stop_reason, secrets));
     cJSON_AddBoolToObject(root, "interrupted", reports->interrupted);
     if (reports->planned <= 1 && !last->options) {

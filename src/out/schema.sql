@@ -1,7 +1,7 @@
 -- The database of one llmbench run. Text, JSON as text, and numbers; nothing else is encoded.
 -- Columns that end in _ns hold CLOCK_MONOTONIC nanoseconds; add run.wall_minus_monotonic_ns for
 -- Unix time. NULL means "did not happen" or "not known", never 0 or -1.
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 
 -- One row: the run. Written at the start, completed at the end; `ended` IS NULL in the database of
 -- a run that was killed.
@@ -14,6 +14,8 @@ CREATE TABLE run (
     libraries               TEXT,             -- and of what it is built on
     host                    TEXT,             -- system, CPUs, memory of the client
     calibration             TEXT,             -- JSON object: the host's last calibration (docs/calibrate.md), if there was one
+    calibrated              TEXT,             -- the same in a sentence
+    log                     TEXT,             -- path of the log file
     url                     TEXT,             -- credentials hidden
     model                   TEXT,
     api                     TEXT,             -- script and where it was found
@@ -85,6 +87,7 @@ CREATE TABLE result (
     metrics             TEXT,    -- JSON object: values of the script's own metrics by name, those that there are;
                                  -- NULL: the script has none
     metric_error        TEXT,    -- why an own metric gave no value, the first such failure
+    metric_failures     INTEGER NOT NULL, -- bit i: the own metric at metric.position i failed
     finish_reason       TEXT,
     streamed            INTEGER NOT NULL, -- 1: the answer came as a stream of events
     text_chars          INTEGER, -- code points of content and reasoning
@@ -105,7 +108,10 @@ CREATE TABLE result (
     end_ns              INTEGER, -- answer complete, or given up
     reused              INTEGER NOT NULL, -- 1: went out on a kept connection
     resent              INTEGER NOT NULL, -- how often it was sent again on a fresh connection
-    worker              INTEGER NOT NULL  -- thread that carried it out
+    worker              INTEGER NOT NULL, -- thread that carried it out
+    reads               INTEGER NOT NULL, -- of the answer's body
+    reads_kernel        INTEGER NOT NULL, -- of them, with the kernel's own receive stamp
+    answer_bytes        INTEGER NOT NULL  -- of the answer's body
 );
 -- result.events, one entry an event in every list:
 --   t          nanoseconds after sent_ns (after started_ns where sent_ns IS NULL)
@@ -123,7 +129,8 @@ CREATE TABLE metric (
     title   TEXT NOT NULL,
     unit    TEXT NOT NULL,
     over    TEXT NOT NULL,    -- successes; all with a response; stage: one number a stage
-    formula TEXT              -- as the script says it
+    formula TEXT,             -- as the script says it
+    position INTEGER          -- among the script's metrics, from 0; NULL: added by done
 ) WITHOUT ROWID;
 
 -- Every statistic of every metric that has a value; seconds, tokens, ... as docs/json.md says.

@@ -302,6 +302,14 @@ void store_stage_options(struct store *store, const char *options)
     store->stage_options = mem_text(options);
 }
 
+bool store_metrics(struct store *store, const struct own_metrics *metrics, struct err *err)
+{
+    bool ok = begin(store);
+    for (size_t i = 0; ok && metrics && i < metrics->count; i++)
+        ok = rows_metric(&store->rows, &metrics->items[i], i);
+    return (ok && commit(store)) || fail_end(store, err);
+}
+
 bool store_close(struct store *store, struct err *err)
 {
     if (!store)

@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/secrets.h"
+#include "model/own_metric.h"
 #include "model/report.h"
 #include "model/sink.h"
 
@@ -26,6 +27,10 @@ struct sink store_sink(struct store *store);
 /* What the stages that begin from now on were given beyond the run's options, JSON; NULL = nothing.
  * Copied. */
 void store_stage_options(struct store *store, const char *options);
+/* The script's own metrics, NULL = none: written at once, so that the rows of a run that is killed
+ * can be read. */
+bool store_metrics(struct store *store, const struct own_metrics *metrics,
+                   struct err *err) MUST_CHECK;
 /* Commits what is pending and closes; safe to call with a half-finished run (interrupts): the file
  * stays valid. Frees the store in any case. NULL is allowed. False: the file is incomplete, and the
  * sentence says how many results it is without. */

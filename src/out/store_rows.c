@@ -216,6 +216,11 @@ static void put_metric_error(struct row *row)
     bind_text(&row->bind, row->sample->own_error);
 }
 
+static void put_metric_failures(struct row *row)
+{
+    bind_integer(&row->bind, row->sample->own_failed);
+}
+
 static void put_finish_reason(struct row *row)
 {
     bind_text(&row->bind, row->sample->finish_reason);
@@ -249,6 +254,26 @@ static void put_resent(struct row *row)
 static void put_worker(struct row *row)
 {
     bind_integer(&row->bind, row->exchange->worker);
+}
+
+static void put_reads(struct row *row)
+{
+    bind_count(&row->bind, row->exchange->mark_count);
+}
+
+static void put_reads_kernel(struct row *row)
+{
+    uint64_t stamped = 0;
+    for (size_t i = 0; i < row->exchange->mark_count; i++)
+        stamped += row->exchange->marks[i].kernel_ns != 0;
+    bind_count(&row->bind, stamped);
+}
+
+static void put_answer_bytes(struct row *row)
+{
+    const struct exchange *exchange = row->exchange; /* the bytes themselves may be gone */
+    size_t marks = exchange->mark_count;
+    bind_count(&row->bind, marks ? exchange->marks[marks - 1].end : exchange->body.len);
 }
 
 /* Columns of `result` but id; a time stands at an offset in the exchange or in the sample. */
@@ -287,6 +312,7 @@ static const struct column result_columns[] = {
     {.name = "token_error", .put = put_token_error},
     {.name = "metrics", .put = put_metrics},
     {.name = "metric_error", .put = put_metric_error},
+    {.name = "metric_failures", .put = put_metric_failures},
     {.name = "finish_reason", .put = put_finish_reason},
     {.name = "streamed", .put = put_streamed},
     {.name = "text_chars", .put = put_text_chars},
@@ -308,6 +334,9 @@ static const struct column result_columns[] = {
     {.name = "reused", .put = put_reused},
     {.name = "resent", .put = put_resent},
     {.name = "worker", .put = put_worker},
+    {.name = "reads", .put = put_reads},
+    {.name = "reads_kernel", .put = put_reads_kernel},
+    {.name = "answer_bytes", .put = put_answer_bytes},
 };
 enum { RESULT_COLUMNS = sizeof result_columns / sizeof *result_columns };
 
@@ -430,8 +459,8 @@ bool rows_run(const struct rows *rows, const struct run_facts *facts)
 {
     sqlite3_stmt *stmt = rows_prepared(
         rows, "INSERT INTO run(name,started,started_unix,wall_minus_monotonic_ns,version,"
-              "libraries,host,calibration,url,model,api,dataset,data_source,options) "
-              "VALUES(coalesce(?,''),?,?,?,coalesce(?,''),?,?,?,?,?,?,?,?,?)");
+              "libraries,host,calibration,calibrated,log,url,model,api,dataset,data_source,"
+              "options) VALUES(coalesce(?,''),?,?,?,coalesce(?,''),?,?,?,?,?,?,?,?,?,?,?)");
     if (!stmt)
         return false;
     struct bind bind = bind_begin(stmt, rows->secrets);
@@ -443,6 +472,8 @@ bool rows_run(const struct rows *rows, const struct run_facts *facts)
     bind_text(&bind, facts->libraries);
     bind_text(&bind, facts->host);
     bind_text(&bind, facts->calibration);
+    bind_text(&bind, facts->calibrated);
+    bind_text(&bind, facts->log_path);
     bind_text(&bind, facts->url);
     bind_text(&bind, facts->model);
     bind_text(&bind, facts->api);

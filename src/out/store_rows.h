@@ -29,6 +29,9 @@ bool rows_interval(const struct rows *rows, const struct live *live) MUST_CHECK;
 bool rows_stage_begin(const struct rows *rows, uint32_t stage, const struct plan *plan,
                       const char *options) MUST_CHECK;
 bool rows_stage_end(const struct rows *rows, const struct report *report) MUST_CHECK;
+/* What an own metric is called and counted in; a later stage's may be the same. */
+bool rows_metric(const struct rows *rows, const struct own_metric *metric,
+                 size_t position) MUST_CHECK;
 bool rows_summary(const struct rows *rows, uint32_t stage, const char *part,
                   const struct summary *summary) MUST_CHECK;
 /* A statement, NULL on failure; and one that is used once: carries it out and releases it. */

@@ -44,12 +44,11 @@ static bool add_felt(sqlite3_stmt *stmt, uint32_t stage, const char *metric,
     return !felt->present || add_metric(&row, felt, false);
 }
 
-/* What a metric is called and counted in; a later stage's may be the same. */
-static bool describe_own(const struct rows *rows, const struct own_metric *metric)
+bool rows_metric(const struct rows *rows, const struct own_metric *metric, size_t position)
 {
     sqlite3_stmt *stmt =
-        rows_prepared(rows, "INSERT OR IGNORE INTO metric(name,title,unit,over,formula) "
-                            "VALUES(?,?,?,?,?)");
+        rows_prepared(rows, "INSERT OR IGNORE INTO metric(name,title,unit,over,formula,position) "
+                            "VALUES(?,?,?,?,?,?)");
     if (!stmt)
         return false;
     struct bind bind = bind_begin(stmt, rows->secrets);
@@ -58,6 +57,7 @@ static bool describe_own(const struct rows *rows, const struct own_metric *metri
     bind_text(&bind, metric->unit);
     bind_text(&bind, metric_over_name(metric->over));
     bind_text(&bind, metric->formula);
+    bind_known(&bind, metric->over == OVER_STAGE ? -1 : (int64_t)position);
     return rows_step_once(&bind);
 }
 
@@ -69,7 +69,7 @@ static bool add_own(const struct rows *rows, sqlite3_stmt *stmt, uint32_t stage,
         const struct summary_own *own = &summary->own[i];
         struct statistic_row row = {stmt, stage, part, own->metric->name, own->value.exact};
         ok =
-            describe_own(rows, own->metric) &&
+            rows_metric(rows, own->metric, i) &&
             (!own->value.present || add_metric(&row, &own->value, own->metric->over == OVER_STAGE));
     }
     return ok;

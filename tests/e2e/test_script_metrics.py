@@ -144,7 +144,7 @@ class ScriptMetrics(Case):
             self.assertEqual({key: told[key] for key in ("title", "unit", "over", "formula")},
                              {key: row[key] for key in ("title", "unit", "over", "formula")})
         self.assertEqual(stored["answering"], {"name": "answering", "title": "Answering time", "unit": "s",
-                                               "over": "successes", "formula": "latency - ttft"})
+                                               "over": "successes", "formula": "latency - ttft", "position": 1})
         self.assertEqual(stored["seen"]["over"], "all with a response")
 
     def test_without_any(self):

@@ -375,7 +375,7 @@ static void close_without_end_is_valid(void **state)
     world_close(&world);
     check(&world, "PRAGMA integrity_check", "ok");
     check(&world, "PRAGMA journal_mode", "delete");
-    check(&world, "PRAGMA user_version", "1");
+    check(&world, "PRAGMA user_version", "2");
     check(&world, "SELECT ended, end_reason, name, started_unix FROM run",
           "null|null|run-1|1700000000.0");
     check(&world, "SELECT count(*) FROM result", "1");
@@ -452,7 +452,7 @@ static void own_metrics_are_stored(void **state)
     check(&world, "SELECT metrics, metric_error FROM result ORDER BY id",
           "null|null\n{\"words\":0.33333333333333331}|metric 'gain': no [redacted]\n"
           "{\"words\":0.33333333333333331,\"gain\":-1e+300}|null");
-    check(&world, "SELECT * FROM metric ORDER BY name",
+    check(&world, "SELECT name,title,unit,over,formula FROM metric ORDER BY name",
           "gain|Gain|points|successes|after - [redacted]\n"
           "server_time|Server time|s|all with a response|null\n"
           "word_rate|Word rate|1/s|stage|null\nwords|Words|count|successes|null");
