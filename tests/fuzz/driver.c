@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 
-enum { MAX_INPUT = 2048, MAX_EDITS = 8 };
+enum { MAX_INPUT = 8192, MAX_EDITS = 8 };
 
 struct seeds {
     struct span *items; /* each owns its bytes */

@@ -1,5 +1,6 @@
 /* CSV records and their fields, however the text is cut. */
 #include "check.h"
+#include "csv_log.h"
 
 #include "wire/csv.h"
 
@@ -33,53 +34,6 @@ static const struct {
     {"UTF-8", "\303\251,\"\346\227\245\"\n", "[\303\251][\346\227\245]0\n"},
 };
 
-static void log_record(struct buf *log, const struct csv *csv, struct span record)
-{
-    struct buf field;
-    buf_init(&field, 1000);
-    if (record.len && record.data[record.len - 1] == '\n')
-        record.len--;
-    if (record.len && record.data[record.len - 1] == '\r')
-        record.len--;
-    if (csv->text_after_quote)
-        buf_add_text(log, "!");
-    else if (csv->state == CSV_QUOTED)
-        buf_printf(log, "…%d", (int)csv->lines);
-    else {
-        while (csv_field(csv->separator, &record, &field))
-            buf_printf(log, "[%.*s]", (int)field.len, field.len ? field.data : "");
-        buf_printf(log, "%d", (int)csv->lines);
-    }
-    buf_add_text(log, "\n");
-    buf_fini(&field);
-}
-
-/* In two pieces, or with cut = 0 in single bytes. */
-static void log_text(struct buf *log, struct span text, size_t cut)
-{
-    struct buf record;
-    struct csv csv;
-    buf_init(&record, 1000);
-    csv_begin(&csv, ',');
-    for (size_t at = 0, used; at < text.len; at += used) {
-        bool whole;
-        size_t len = cut == 0 ? 1 : at < cut ? cut - at : text.len - at;
-        char *piece = malloc(len); /* to be caught reading past it */
-        memcpy(piece, text.data + at, len);
-        used = csv_scan(&csv, span_of(piece, len), &whole);
-        buf_add(&record, piece, used);
-        free(piece);
-        if (!whole)
-            continue;
-        log_record(log, &csv, buf_span(&record));
-        buf_clear(&record);
-        csv_begin(&csv, ',');
-    }
-    if (record.len)
-        log_record(log, &csv, buf_span(&record));
-    buf_fini(&record);
-}
-
 static void records_are_the_same_however_cut(void **state)
 {
     (void)state;
@@ -88,7 +42,7 @@ static void records_are_the_same_however_cut(void **state)
         for (size_t cut = 0; cut <= text.len; cut++) {
             struct buf log;
             buf_init(&log, 10000);
-            log_text(&log, text, cut);
+            csv_log_text(&log, text, cut, ',');
             char *got = buf_take(&log);
             CHECK_TEXT(cases[i].name, got, cases[i].want);
             free(got);

@@ -1,4 +1,5 @@
 #include "check.h"
+#include "ndjson_log.h"
 
 #include "wire/json.h"
 #include "wire/ndjson.h"
@@ -42,37 +43,6 @@ static const struct {
      .want = "[1]@3\nstopped full\n"},
 };
 
-/* The text of the item as in a JSON string, without its quotes. */
-static bool log_item(void *arg, const struct ndjson_item *item)
-{
-    struct buf *log = arg, text;
-    buf_init(&text, SIZE_MAX);
-    json_write_string(&text, item->data);
-    buf_add(log, text.data + 1, text.len - 2);
-    buf_fini(&text);
-    return buf_printf(log, "@%llu%s\n", (unsigned long long)item->last_byte,
-                      item->unfinished ? " unfinished" : "");
-}
-
-/* In two pieces, or with cut = 0 in single bytes; each from a block that is gone afterwards. */
-static void log_body(struct buf *log, struct span body, size_t cut, size_t limit)
-{
-    struct ndjson ndjson;
-    ndjson_init(&ndjson, limit);
-    bool ok = true;
-    for (size_t at = 0; ok && at < body.len;) {
-        size_t len = cut == 0 ? 1 : at == 0 && cut < body.len ? cut : body.len - at;
-        char *piece = malloc(len);
-        memcpy(piece, body.data + at, len);
-        ok = ndjson_feed(&ndjson, piece, len, log_item, log);
-        free(piece);
-        at += len;
-    }
-    if (!ndjson_end(&ndjson, log_item, log))
-        buf_printf(log, "stopped%s\n", ndjson.line.full ? " full" : "");
-    ndjson_fini(&ndjson);
-}
-
 static void test_cases(void **state)
 {
     (void)state;
@@ -80,7 +50,7 @@ static void test_cases(void **state)
         for (size_t cut = 0; cut <= cases[i].in.len; cut++) {
             struct buf log;
             buf_init(&log, SIZE_MAX);
-            log_body(&log, cases[i].in, cut, cases[i].limit ? cases[i].limit : LIMIT);
+            ndjson_log_body(&log, cases[i].in, cut, cases[i].limit ? cases[i].limit : LIMIT);
             char *got = buf_take(&log);
             CHECK_TEXT(cases[i].name, got, cases[i].want);
             free(got);

@@ -1,0 +1,40 @@
+/* What an NDJSON stream holds as text, one item a line, so that two ways of feeding it can be
+ * compared and tables can be read. */
+#pragma once
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "wire/json.h"
+#include "wire/ndjson.h"
+
+/* The text of the item as in a JSON string, without its quotes. */
+static inline bool ndjson_log_item(void *arg, const struct ndjson_item *item)
+{
+    struct buf *log = arg, text;
+    buf_init(&text, SIZE_MAX);
+    json_write_string(&text, item->data);
+    buf_add(log, text.data + 1, text.len - 2);
+    buf_fini(&text);
+    return buf_printf(log, "@%llu%s\n", (unsigned long long)item->last_byte,
+                      item->unfinished ? " unfinished" : "");
+}
+
+/* In two pieces, or with cut = 0 in single bytes; each from a block that is gone afterwards. */
+static inline void ndjson_log_body(struct buf *log, struct span body, size_t cut, size_t limit)
+{
+    struct ndjson ndjson;
+    ndjson_init(&ndjson, limit);
+    bool ok = true;
+    for (size_t at = 0; ok && at < body.len;) {
+        size_t len = cut == 0 ? 1 : at == 0 && cut < body.len ? cut : body.len - at;
+        char *piece = malloc(len);
+        memcpy(piece, body.data + at, len);
+        ok = ndjson_feed(&ndjson, piece, len, ndjson_log_item, log);
+        free(piece);
+        at += len;
+    }
+    if (!ndjson_end(&ndjson, ndjson_log_item, log))
+        buf_printf(log, "stopped%s\n", ndjson.line.full ? " full" : "");
+    ndjson_fini(&ndjson);
+}
