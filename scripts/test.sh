@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is needed, builds and runs every test: gcc, then the same under address and undefined-behaviour sanitizers, then
-# threads under the thread sanitizer, then a build with clang; warnings are errors throughout.
+# threads under the thread sanitizer, then a build with clang, then the fuzzing targets; warnings are errors
+# throughout.
 # Usage: scripts/test.sh [all|quick] [--all] [--long]
 #     quick     the gcc build and its tests alone
 #     --all     tokenizers are compared on the files of eight models rather than two (downloads some 200 MB once)
@@ -67,3 +68,6 @@ check tsan -R '^(base|io|script|run|mock|out|app)\.|^e2e\.test_(main_job|load|ho
 step "clang"
 build clang -DCMAKE_C_COMPILER=clang
 check clang -E '^(e2e|fuzz)\.'
+
+step "fuzzing"
+scripts/fuzz.sh "$([ -n "${LLMBENCH_LONG:-}" ] && echo 300 || echo 20)"
