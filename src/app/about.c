@@ -8,6 +8,7 @@
 #include "app/mock_options.h"
 #include "app/options.h"
 #include "app/report_options.h"
+#include "app/tokenize_options.h"
 #include "app/try_options.h"
 
 #define TABLE(array)                                                                               \
@@ -76,6 +77,13 @@ static const struct about_row experiment_examples[] = {
      "what your own file does with bench.run; --help after it shows its options"},
 };
 
+static const struct about_row tokenize_examples[] = {
+    {"llmbench tokenize --tokenizer-path models/qwen3 < texts.jsonl",
+     "{\"text\": …, \"ids\": […]} for each line, which is a string or an object with \"text\""},
+    {"llmbench tokenize --tokenizer-path tokenizer.json --count --special < texts.jsonl",
+     "how many tokens each has, with those that the model puts around it"},
+};
+
 static const struct about_row new_examples[] = {
     {"llmbench new api mine", "mine.lua, a commented protocol that runs against llmbench mock"},
     {"llmbench new dataset prompts", "prompts.lua, a commented data set"},
@@ -139,6 +147,15 @@ const struct command about_commands[] = {
         .scripts = true,
         .examples = TABLE(try_examples),
         .run = try_cmd,
+    },
+    {
+        .name = "tokenize",
+        .summary = "show the tokens of texts by a model's own tokenizer",
+        .usage = "tokenize --tokenizer-path PATH < TEXTS.jsonl",
+        .rows = tokenize_rows,
+        .row_count = &tokenize_row_count,
+        .examples = TABLE(tokenize_examples),
+        .run = tokenize_cmd,
     },
     {
         .name = "experiment",

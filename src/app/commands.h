@@ -9,6 +9,7 @@ int export_cmd(int argc, char **argv, int first);     /* export_cmd.c */
 int report_cmd(int argc, char **argv, int first);     /* report_cmd.c */
 int try_cmd(int argc, char **argv, int first);        /* try_cmd.c */
 int new_cmd(int argc, char **argv, int first);        /* new_cmd.c */
+int tokenize_cmd(int argc, char **argv, int first);   /* tokenize_cmd.c */
 int experiment_cmd(int argc, char **argv, int first); /* experiment_cmd.c */
 int help_cmd(int argc, char **argv, int first);
 int version_cmd(int argc, char **argv, int first);

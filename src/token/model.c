@@ -13,3 +13,12 @@ void pieces_grow(struct pieces *pieces)
     pieces->room = pieces->room ? pieces->room * 2 : 256;
     pieces->items = mem_resize(pieces->items, pieces->room, sizeof *pieces->items);
 }
+
+const struct model_row *model_find(struct span type)
+{
+    static const struct model_row *const rows[] = {&model_bpe, &model_unigram, &model_wordpiece};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (span_equals(type, rows[i]->type))
+            return rows[i];
+    return NULL;
+}

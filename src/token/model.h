@@ -56,13 +56,16 @@ struct pieces {
     struct buf own; /* of a step that makes another text */
 };
 
+static inline struct span piece_text(const struct pieces *pieces, size_t i)
+{
+    return span_of(pieces->text.data + pieces->items[i].start, pieces->items[i].len);
+}
+
 void pieces_grow(struct pieces *pieces);
 
-/* Pieces of no length are left out, as the reference does. */
+/* A step gives no pieces without length. */
 static inline void pieces_add(struct pieces *pieces, size_t start, size_t end, bool first)
 {
-    if (start >= end)
-        return;
     if (pieces->count == pieces->room)
         pieces_grow(pieces);
     pieces->items[pieces->count++] =
@@ -84,8 +87,8 @@ struct pretokenizer_row {
 struct model_load {
     const struct node *node;       /* the object "model" */
     struct vocabulary *vocabulary; /* empty; the model fills it */
-    /* Pieces come as plain bytes, though the vocabulary is written in the alphabet of byte-level
-     * BPE: the pipeline leaves the mapping to the model, to save it for each text. */
+    /* Pieces could come as plain bytes, though the vocabulary is written in the alphabet of
+     * byte-level BPE: that saves changing each text. */
     bool byte_level;
 };
 
@@ -96,12 +99,15 @@ struct model_row {
     /* What a thread needs for encoding; NULL pair = nothing. */
     void *(*work_new)(const void *self);
     void (*work_free)(void *work);
+    /* Whether it takes plain bytes where load->byte_level was true. NULL: it never does, and gets
+     * characters of the alphabet. */
+    bool (*takes_bytes)(const void *self);
     /* Appends the ids of a piece that is not empty. */
     bool (*encode)(const void *self, void *work, struct span piece, struct ids *ids,
                    struct err *err);
 };
 
-/* The row for an object's "type"; NULL with a sentence that names `what` and all known types. */
+/* The row for an object's "type"; NULL when there is none. */
 const struct normalizer_row *normalizer_find(struct span type);
 const struct pretokenizer_row *pretokenizer_find(struct span type);
 const struct model_row *model_find(struct span type);

@@ -90,12 +90,14 @@ class Case(unittest.TestCase):
             if stream:
                 stream.close()
 
-    def wait(self, process, patience=PATIENCE):
-        out, err = process.communicate(timeout=patience)
+    def wait(self, process, patience=PATIENCE, given=None):
+        out, err = process.communicate(given, timeout=patience)
         return Result(process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
 
-    def llmbench(self, *args, env=None, expect=None):
-        result = self.wait(self.spawn(*args, env=env))
+    def llmbench(self, *args, env=None, expect=None, given=None):
+        """`given` is its standard input."""
+        stdin = None if given is None else subprocess.PIPE
+        result = self.wait(self.spawn(*args, env=env, stdin=stdin), given=given and given.encode())
         if expect is not None:
             self.assertEqual(result.code, expect, f"{args}\n--- stdout\n{result.out}\n--- stderr\n{result.err}")
         return result

@@ -485,6 +485,57 @@ class ExportOptions(Case):
         self.assertEqual(kinds, {"evalscope-2024": "True", "--format=evalscope-2025": 1, "evalscope-2025": 1})
 
 
+# A tokenizer of five letters and two merges, with a token for each text's beginning.
+TINY_TOKENIZER = {
+    "version": "1.0",
+    "added_tokens": [{"id": 7, "content": "<s>", "special": True, "normalized": False, "single_word": False,
+                      "lstrip": False, "rstrip": False}],
+    "normalizer": None, "pre_tokenizer": None,
+    "post_processor": {"type": "TemplateProcessing",
+                       "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+                       "pair": [], "special_tokens": {"<s>": {"id": "<s>", "ids": [7], "tokens": ["<s>"]}}},
+    "decoder": {"type": "Fuse"},
+    "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "c": 2, "d": 3, " ": 4, "ab": 5, "abc": 6},
+              "merges": ["a b", "ab c"]},
+}
+
+
+class TokenizeOptions(Case):
+    def test_every_option_of_tokenize(self):
+        self.write("tokenizer.json", json.dumps(TINY_TOKENIZER))
+        rows = {
+            (): ('"abc dab"\n{"text":"<s>ab"}', [{"text": "abc dab", "ids": [6, 4, 3, 5]}, {"text": "<s>ab", "ids": [7, 5]}]),
+            ("--count",): ('"abc dab"', [{"text": "abc dab", "count": 4}]),
+            ("--special",): ('"abc"', [{"text": "abc", "ids": [7, 6]}]),
+            ("--decode",): ('[7,6,4,3]\n{"ids":[5]}', [{"ids": [7, 6, 4, 3], "text": "abc d"}, {"ids": [5], "text": "ab"}]),
+            ("--decode", "--special"): ("[7,6]", [{"ids": [7, 6], "text": "<s>abc"}]),
+        }
+        names = {"tokenizer-path", *(word[2:] for words in rows for word in words)}
+        self.assertEqual(sorted(option_rows()["tokenize"]), sorted(names))
+        for words, (given, want) in rows.items():
+            for path in ("tokenizer.json", "."):
+                with self.subTest(words=words, path=path):
+                    out = self.llmbench("tokenize", "--tokenizer-path", path, *words, given=given, expect=0).out
+                    self.assertEqual([json.loads(line) for line in out.split("\n")[:-1]], want)
+
+    def test_what_tokenize_refuses(self):
+        self.write("tokenizer.json", json.dumps(TINY_TOKENIZER))
+        here = ("--tokenizer-path", "tokenizer.json")
+        for words, given, code, sentence in (
+                ((), '"a"', 2, "--tokenizer-path is missing"),
+                ((*here, "--count", "--decode"), "", 2, "exclude each other"),
+                (("--tokenizer-path", "no.json"), "", 3, "no.json cannot be read"),
+                (here, '"a"\n{"txt":"a"}', 1, 'item 2 of the input: it must be a string'),
+                (here, '{"text":', 1, "item 1 of the input"),
+                ((*here, "--decode"), "[8]", 1, "has no token 8"),
+                ((*here, "--decode"), "[-1]", 1, "an id must be a whole number")):
+            with self.subTest(words=words, given=given):
+                result = self.llmbench("tokenize", *words, given=given, expect=code)
+                self.assertIn(sentence, result.err)
+        result = self.llmbench("tokenize", *here, given='"a"\n1', expect=1)
+        self.assertEqual(result.out, '{"text":"a","ids":[0]}\n', "what was done before the mistake is written")
+
+
 # ---- forms ------------------------------------------------------------------------------------------------------------
 
 # A value for each option that has more than one name.

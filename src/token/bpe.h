@@ -1,0 +1,47 @@
+/* Byte-pair encoding: what the loader (bpe.c) and the merging (bpe_merge.c) share. */
+#pragma once
+
+#include "token/hash.h"
+#include "token/model.h"
+
+enum { BPE_CUT_MOST = 16 };
+
+struct bpe_merge {
+    uint32_t left, right; /* left VOCABULARY_NONE = a free slot */
+    uint32_t rank, id;    /* the smaller the rank the sooner; what the two become */
+};
+
+struct bpe {
+    const struct vocabulary *vocabulary;
+    struct bpe_merge *merges; /* by pair: open addressing */
+    size_t merge_mask;
+    /* Pieces are plain bytes: the token of each; else with byte_fallback the token of "<0x..>". */
+    uint32_t bytes[256];
+    bool byte_level, byte_fallback, fuse_unknown, ignore_merges;
+    uint32_t unknown;         /* VOCABULARY_NONE = none */
+    char *prefix, *suffix;    /* of a character that does not begin, that ends a piece; or NULL */
+    struct vocabulary *whole; /* of plain bytes: tokens that ignore_merges looks for */
+    /* No merge joins anything with a "▁" behind it, but for "▁" and these: long pieces may be cut
+     * there, and the words are found in the cache. */
+    bool cuts;
+    uint32_t joined[BPE_CUT_MOST];
+    size_t joined_count;
+};
+
+#define BPE_SIGN "\xe2\x96\x81"
+
+static inline const struct bpe_merge *bpe_find(const struct bpe *bpe, uint32_t left, uint32_t right)
+{
+    for (size_t i = hash_pair(left, right) & bpe->merge_mask;; i = (i + 1) & bpe->merge_mask) {
+        const struct bpe_merge *merge = &bpe->merges[i];
+        if (merge->left == left && merge->right == right)
+            return merge;
+        if (merge->left == VOCABULARY_NONE)
+            return NULL;
+    }
+}
+
+/* bpe_merge.c */
+void *bpe_work_new(const void *self);
+void bpe_work_free(void *work);
+bool bpe_encode(const void *self, void *work, struct span piece, struct ids *ids, struct err *err);

@@ -1,0 +1,116 @@
+/* Which kind of file it is, and what a loaded tokenizer says of itself. */
+#include "token/tokenizer.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "base/mem.h"
+#include "token/pipeline.h"
+#include "token/read_file.h"
+
+static bool is_folder(const char *path)
+{
+    struct stat stat_of;
+    return stat(path, &stat_of) == 0 && S_ISDIR(stat_of.st_mode);
+}
+
+/* The path's last two parts. */
+static char *name_of(const char *path)
+{
+    const char *at = path + strlen(path);
+    for (int slashes = 0; at > path; at--)
+        if (at[-1] == '/' && ++slashes == 2)
+            break;
+    return mem_text(at);
+}
+
+static char *folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? mem_copy(path, (size_t)(slash - path)) : mem_text(".");
+}
+
+/* The file in a folder. */
+static char *find_file(const char *path)
+{
+    if (!is_folder(path))
+        return mem_text(path);
+    return mem_printf("%s%stokenizer.json", path,
+                      span_ends_with(span_text(path), span_text("/")) ? "" : "/");
+}
+
+static bool load_bytes(struct tokenizer *tokenizer, const char *path, struct span bytes,
+                       struct err *err)
+{
+    char *folder = folder_of(path);
+    bool ok = load_json(tokenizer, bytes, folder, err);
+    free(folder);
+    return ok || err_prefix(err, "%s", path);
+}
+
+static bool load_file(struct tokenizer *tokenizer, const char *path, struct err *err)
+{
+    char *bytes;
+    size_t len;
+    if (!read_file(path, FILE_BYTES_MOST, &bytes, &len, err))
+        return false;
+    bool ok = load_bytes(tokenizer, path, span_of(bytes, len), err);
+    free(bytes);
+    return ok;
+}
+
+struct tokenizer *tokenizer_load(const char *path, struct err *err)
+{
+    struct tokenizer *tokenizer = MEM_NEW(struct tokenizer);
+    char *file = find_file(path);
+    tokenizer->name = name_of(file);
+    vocabulary_init(&tokenizer->vocabulary);
+    added_init(&tokenizer->added);
+    bool ok = load_file(tokenizer, file, err);
+    free(file);
+    if (ok)
+        return tokenizer;
+    tokenizer_free(tokenizer);
+    return NULL;
+}
+
+void tokenizer_free(struct tokenizer *tokenizer)
+{
+    if (!tokenizer)
+        return;
+    for (size_t i = 0; i < tokenizer->normalizer_count; i++)
+        if (tokenizer->normalizers[i].row->free)
+            tokenizer->normalizers[i].row->free(tokenizer->normalizers[i].self);
+    for (size_t i = 0; i < tokenizer->pretokenizer_count; i++)
+        if (tokenizer->pretokenizers[i].row->free)
+            tokenizer->pretokenizers[i].row->free(tokenizer->pretokenizers[i].self);
+    if (tokenizer->model_self)
+        tokenizer->model->free(tokenizer->model_self);
+    post_fini(&tokenizer->post);
+    decoder_fini(&tokenizer->decoder);
+    added_fini(&tokenizer->added);
+    vocabulary_fini(&tokenizer->vocabulary);
+    free(tokenizer->name);
+    free(tokenizer);
+}
+
+size_t tokenizer_vocabulary(const struct tokenizer *tokenizer)
+{
+    return added_end(&tokenizer->added, &tokenizer->vocabulary);
+}
+
+bool tokenizer_is_special(const struct tokenizer *tokenizer, uint32_t id)
+{
+    const struct added_token *token = added_by_id(&tokenizer->added, id);
+    return token && token->special;
+}
+
+const char *tokenizer_name(const struct tokenizer *tokenizer)
+{
+    return tokenizer->name;
+}
+
+const char *tokenizer_kind(const struct tokenizer *tokenizer)
+{
+    return tokenizer->model->type;
+}
