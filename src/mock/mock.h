@@ -10,6 +10,9 @@
 
 #include "base/err.h"
 
+struct mock_faults;
+struct mock_scenario;
+
 struct mock_config {
     const char *dialect; /* NULL = openai */
     const char *host;    /* address to listen on; NULL = 127.0.0.1 */
@@ -21,9 +24,11 @@ struct mock_config {
     uint64_t seed;       /* decides the texts and the jitter */
     const char *api_key; /* NULL = any; else 401 without it */
     const char *model;   /* NULL = any; else 404 for another */
-    uint64_t token_life_ns; /* of Qianfan's access tokens; 0 = 30 days */
-    size_t max_body;        /* bytes of a request's body, 413 beyond; 0 = 32 MiB */
-    int stop_fd;            /* readable = stop */
+    uint64_t token_life_ns;               /* of Qianfan's access tokens; 0 = 30 days */
+    size_t max_body;                      /* bytes of a request's body, 413 beyond; 0 = 32 MiB */
+    const struct mock_faults *faults;     /* NULL = it behaves */
+    const struct mock_scenario *scenario; /* serves every request for text; NULL = none */
+    int stop_fd;                          /* readable = stop */
     void (*listening)(void *arg, const char *host, uint16_t port); /* once bound; may be NULL */
     void *arg;
 };
