@@ -173,21 +173,6 @@ static void itl(const struct sample *sample, void (*add)(void *arg, double value
     sample_gaps(sample, add_gap, &values);
 }
 
-static void add_gap_per_token(void *arg, const struct event *before, const struct event *after)
-{
-    const struct values *values = arg;
-    double seconds = sample_interval(before->time_ns, after->time_ns);
-    if (!isnan(seconds) && after->tokens > 0)
-        values->add(values->arg, seconds / (double)after->tokens, after->tokens);
-}
-
-static void itl_per_token(const struct sample *sample,
-                          void (*add)(void *arg, double value, uint64_t times), void *arg)
-{
-    struct values values = {add, arg};
-    sample_gaps(sample, add_gap_per_token, &values);
-}
-
 static void receive_delay(const struct sample *sample,
                           void (*add)(void *arg, double value, uint64_t times), void *arg)
 {
@@ -443,7 +428,7 @@ static const struct metric metrics[] = {
             .unit = UNIT_SECONDS,
             .over = OVER_STREAMED_SUCCESSES,
             .formula = "gap / k, counted k times, for each gap before an event of k tokens",
-            .each = itl_per_token,
+            .each = sample_gaps_per_token,
         },
     [METRIC_REQUEST_THROUGHPUT] =
         {

@@ -51,6 +51,7 @@ void run_facts_fini(struct run_facts *facts)
     free(facts->api);
     free(facts->dataset);
     free(facts->data_source);
+    free(facts->tokenizer);
     free(facts->db_path);
     free(facts->log_path);
     free(facts->host);

@@ -24,6 +24,7 @@ struct run_facts {
     char *data_source; /* "bundled sample (200 prompts)", "file PATH", "download from …", "--prompt"
                         */
     char *db_path, *log_path; /* "" = none */
+    char *tokenizer;          /* "qwen3 (BPE, 151643 entries, sha256 …)"; NULL = none was given */
     char *calibration;        /* of this host, the last one, as JSON; NULL = none */
     char *calibrated;         /* the same in a sentence */
     char *host;               /* "Linux 6.1 x86_64, 2 CPUs, 24 GiB" */
@@ -107,7 +108,7 @@ bool trust_figure_at(const struct trust *trust, size_t i, struct trust_figure *o
 /* Figure `i` is to be this; NAN = not known. */
 void trust_figure_put(struct trust *trust, size_t i, double value);
 
-enum { VERDICT_REASONS = 40 };
+enum { VERDICT_REASONS = 44 };
 
 /* Reasons against trusting the numbers come first, then mere remarks, which leave it sound. */
 struct verdict {

@@ -32,6 +32,11 @@ struct run_spec {
     uint64_t hook_timeout_ns; /* 0 = none */
     uint64_t lua_memory;      /* bytes of one Lua state */
 
+    char *tokenizer_path;  /* folder or file; NULL = none */
+    char *input_tokens;    /* of each prompt of the data set random: "1024", "256-1024" */
+    int64_t prefix_tokens; /* of them, those that all prompts share */
+    bool check_tokens;     /* usage and tokenizer side by side */
+
     /* data */
     char *dataset; /* name or file */
     char *dataset_path;
@@ -40,6 +45,8 @@ struct run_spec {
     char *test_set;            /* app makes a dataset and its path of it */
     int64_t min_prompt_length; /* characters: more than this … */
     int64_t max_prompt_length; /* … and fewer than this; 0 = not given */
+    int64_t min_prompt_tokens; /* at least so many … */
+    int64_t max_prompt_tokens; /* … and at most; 0 = not given */
     bool apply_chat_template;  /* false: the API script gets texts, not messages */
     bool no_apply_chat_template;
 

@@ -128,9 +128,19 @@ bool sample_impossible(const struct sample *sample)
 
 /* ---- tokens ---- */
 
-/* Whether every text event says how many tokens it carries. */
+void sample_no_tokens(struct sample *sample)
+{
+    sample->prompt_tokens = sample->completion_tokens = TOKENS_UNKNOWN;
+    sample->cached_tokens = sample->reasoning_tokens = TOKENS_UNKNOWN;
+    sample->usage_prompt = sample->usage_completion = TOKENS_UNKNOWN;
+    sample->counted_prompt = sample->counted_completion = TOKENS_UNKNOWN;
+}
+
+/* Whether every text event says how many tokens it carries; of the tokenizer's counts, 0 is one. */
 static bool tokens_by_event(const struct sample *sample)
 {
+    if (sample->event_source == TOKENS_TOKENIZER)
+        return true;
     for (size_t i = 0; i < sample->event_count; i++)
         if (event_has_text(&sample->events[i]) && sample->events[i].tokens == 0)
             return false;
@@ -190,4 +200,36 @@ void sample_gaps(const struct sample *sample, sample_gap_fn *gap, void *arg)
         if (texts[i - 1]->index == texts[i]->index)
             gap(arg, texts[i - 1], texts[i]);
     free(texts);
+}
+
+struct gaps_per_token {
+    sample_value_fn *add;
+    void *arg;
+    bool zero_known;            /* an event without a token lengthens the next gap */
+    const struct event *from;   /* the gap began with it */
+    const struct event *newest; /* looked at last */
+};
+
+static void add_gap_per_token(void *arg, const struct event *before, const struct event *after)
+{
+    struct gaps_per_token *gaps = arg;
+    if (gaps->newest != before)
+        gaps->from = before; /* another choice's first */
+    gaps->newest = after;
+    if (after->tokens == 0 && gaps->zero_known)
+        return;
+    double seconds = sample_interval(gaps->from->time_ns, after->time_ns);
+    if (!isnan(seconds) && after->tokens > 0)
+        gaps->add(gaps->arg, seconds / (double)after->tokens, after->tokens);
+    gaps->from = after;
+}
+
+void sample_gaps_per_token(const struct sample *sample, sample_value_fn *add, void *arg)
+{
+    struct gaps_per_token gaps = {
+        .add = add,
+        .arg = arg,
+        .zero_known = sample->event_source == TOKENS_TOKENIZER,
+    };
+    sample_gaps(sample, add_gap_per_token, &gaps);
 }

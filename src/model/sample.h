@@ -41,7 +41,7 @@ struct event {
     uint64_t time_ns; /* of the read that brought its last byte */
     uint32_t read;    /* number of that read */
     uint32_t bytes;   /* length of its payload */
-    uint32_t tokens;  /* how many it carries where known, else 0 */
+    uint32_t tokens;  /* how many it carries where known, else 0; see sample.event_source */
     uint32_t index;   /* choice it belongs to */
     char kind;        /* enum event_kind */
     bool coalesced;   /* its time is an upper bound only */
@@ -66,7 +66,8 @@ struct sample {
     struct exchange *exchange; /* owned */
     enum outcome outcome;
     char *error; /* one sentence (with traceback for script errors) when not ok; owned, or NULL */
-    char *token_error; /* why parse_responses gave no counts; owned, or NULL */
+    char *token_error; /* why parse_responses or the tokenizer gave no counts; owned, or NULL */
+    bool uncounted;    /* it was the tokenizer */
     bool streamed;     /* the answer came as a stream of events */
 
     uint64_t first_chunk_ns, first_token_ns, first_answer_ns, last_token_ns; /* 0 = none */
@@ -80,6 +81,10 @@ struct sample {
     int64_t prompt_tokens, completion_tokens, cached_tokens,
         reasoning_tokens; /* TOKENS_UNKNOWN where nobody said */
     enum token_source prompt_source, completion_source;
+    int64_t usage_prompt, usage_completion;     /* what the server's usage says … */
+    int64_t counted_prompt, counted_completion; /* … and what the tokenizer counts, where it did */
+    int64_t template_tokens;        /* of prompt_tokens: estimated for the chat template */
+    enum token_source event_source; /* of the events' tokens: script, tokenizer, or none */
     char finish_reason[64];
 
     char *responses; /* JSON list of the event payloads as text; owned */
@@ -99,6 +104,8 @@ struct sample {
 
 void sample_free(struct sample *sample); /* the exchange too */
 size_t sample_bytes(const struct sample *sample);
+/* Nobody has said anything about its tokens. */
+void sample_no_tokens(struct sample *sample);
 /* Seconds from one stamp to a later one; NAN when either never happened or the order is impossible
  * (sample_impossible counts those). */
 double sample_interval(uint64_t from_ns, uint64_t to_ns);
@@ -113,6 +120,10 @@ double sample_tokens_until(const struct sample *sample, uint64_t until_ns);
  * when there is one choice, choice by choice when there are several. */
 typedef void sample_gap_fn(void *arg, const struct event *before, const struct event *after);
 void sample_gaps(const struct sample *sample, sample_gap_fn *gap, void *arg);
+/* ITL per token: calls `add` with gap / k, k times over, for each gap before an event of k tokens.
+ * Where the tokenizer counted, an event in which no token ends lengthens the next gap. */
+typedef void sample_value_fn(void *arg, double value, uint64_t times);
+void sample_gaps_per_token(const struct sample *sample, sample_value_fn *add, void *arg);
 /* Whether two of its times stand in an order that cannot be: sent before started, an event before
  * the one that preceded it, a read before the kernel had it. */
 bool sample_impossible(const struct sample *sample);

@@ -90,6 +90,35 @@ static void add_tokens(int64_t *sum, int64_t tokens)
         *sum = INT64_MAX;
 }
 
+static void add_check(struct token_check *check, int64_t usage, int64_t tokenizer)
+{
+    if (usage == TOKENS_UNKNOWN || tokenizer == TOKENS_UNKNOWN)
+        return;
+    check->answers++;
+    check->differ += usage != tokenizer;
+    add_tokens(&check->usage, usage);
+    add_tokens(&check->tokenizer, tokenizer);
+    add_tokens(&check->apart, usage > tokenizer ? usage - tokenizer : tokenizer - usage);
+}
+
+static void merge_check(struct token_check *into, const struct token_check *from)
+{
+    into->answers += from->answers;
+    into->differ += from->differ;
+    add_tokens(&into->usage, from->usage);
+    add_tokens(&into->tokenizer, from->tokenizer);
+    add_tokens(&into->apart, from->apart);
+}
+
+/* More than a fiftieth, and more tokens a request than an end token, or than a template's may be
+ * away from their estimate. */
+bool token_check_apart(const struct token_check *check, enum token_kind kind)
+{
+    double margin = kind == TOKENS_PROMPT ? 20 : 2;
+    return check->answers > 0 && (double)check->apart > 0.02 * (double)check->usage &&
+           (double)check->apart > margin * (double)check->answers;
+}
+
 static void count_gap(void *arg, const struct event *before, const struct event *after)
 {
     struct summary *counts = arg;
@@ -107,11 +136,17 @@ static void count_success(struct stats *stats, const struct sample *sample)
     counts->plain += !sample->streamed;
     counts->by_source[sample->completion_source]++;
     counts->by_prompt_source[sample->prompt_source]++;
-    counts->token_errors += sample->token_error != NULL;
+    counts->by_event_source[sample->event_source] += sample->streamed;
+    add_check(&counts->check[TOKENS_PROMPT], sample->usage_prompt, sample->counted_prompt);
+    add_check(&counts->check[TOKENS_COMPLETION], sample->usage_completion,
+              sample->counted_completion);
+    counts->token_errors += sample->token_error && !sample->uncounted;
+    counts->uncounted += sample->uncounted;
     add_tokens(&counts->prompt_tokens, sample->prompt_tokens);
     add_tokens(&counts->completion_tokens, sample->completion_tokens);
     add_tokens(&counts->cached_tokens, sample->cached_tokens);
     add_tokens(&counts->reasoning_tokens, sample->reasoning_tokens);
+    add_tokens(&counts->template_tokens, sample->template_tokens);
     counts->text_chars += sample->text_chars;
     stats->with_prompt += sample->prompt_tokens >= 0;
     if (sample->streamed)
@@ -151,6 +186,7 @@ static void merge_counts(struct summary *into, const struct summary *from)
         offsetof(struct summary, resent),
         offsetof(struct summary, reused),
         offsetof(struct summary, token_errors),
+        offsetof(struct summary, uncounted),
         offsetof(struct summary, text_chars),
         offsetof(struct summary, events),
         offsetof(struct summary, text_events),
@@ -168,13 +204,17 @@ static void merge_counts(struct summary *into, const struct summary *from)
     for (size_t i = 0; i < TOKEN_SOURCES; i++) {
         into->by_source[i] += from->by_source[i];
         into->by_prompt_source[i] += from->by_prompt_source[i];
+        into->by_event_source[i] += from->by_event_source[i];
     }
+    for (size_t i = 0; i < TOKEN_KINDS; i++)
+        merge_check(&into->check[i], &from->check[i]);
     for (size_t i = 0; i < into->own_count; i++)
         into->own[i].failed += from->own[i].failed;
     add_tokens(&into->prompt_tokens, from->prompt_tokens);
     add_tokens(&into->completion_tokens, from->completion_tokens);
     add_tokens(&into->cached_tokens, from->cached_tokens);
     add_tokens(&into->reasoning_tokens, from->reasoning_tokens);
+    add_tokens(&into->template_tokens, from->template_tokens);
 }
 
 /* ---- distributions ---- */

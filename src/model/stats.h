@@ -79,6 +79,15 @@ struct summary_own {
     struct summary_metric value;     /* OVER_STAGE: STAT_MEAN holds the one number */
 };
 
+/* The server's usage beside the tokenizer's counts, over the successes that have both. */
+struct token_check {
+    uint64_t answers, differ;        /* how many have both; of them, with two different numbers */
+    int64_t usage, tokenizer, apart; /* sums; the last: of the differences without their signs */
+};
+enum token_kind { TOKENS_PROMPT, TOKENS_COMPLETION, TOKEN_KINDS };
+/* Whether they differ by more than such counts do (the end token, a template's estimate). */
+bool token_check_apart(const struct token_check *check, enum token_kind kind);
+
 struct summary {
     struct stage_facts facts;
     bool steady; /* this summary is of the steady part */
@@ -89,9 +98,13 @@ struct summary {
     uint64_t reused;                          /* that went out on a kept connection */
     uint64_t by_source[TOKEN_SOURCES];        /* successes by source of their completion tokens */
     uint64_t by_prompt_source[TOKEN_SOURCES]; /* … and of their prompt tokens */
+    uint64_t by_event_source[TOKEN_SOURCES];  /* streamed successes by who counted per event */
     uint64_t token_errors;                    /* parse_responses failed or refused */
+    uint64_t uncounted;                       /* the tokenizer failed */
+    struct token_check check[TOKEN_KINDS];
     int64_t prompt_tokens, completion_tokens, cached_tokens,
         reasoning_tokens; /* Σ over successes, unknown = 0; stays at INT64_MAX rather than wrap */
+    int64_t template_tokens; /* Σ of prompt_tokens that are estimates for the chat template */
     uint64_t text_chars;
     uint64_t events, text_events, coalesced_events, reads, answer_bytes; /* of all exchanges */
     uint64_t gaps, coalesced_gaps; /* ITL gaps; those that touch a coalesced event */

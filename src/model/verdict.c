@@ -394,6 +394,29 @@ static void token_errors(const struct facts *facts, struct verdict *out)
         remark(out, "parse_responses failed on %" PRIu64 " answer%s", count, plural(count));
 }
 
+static void uncounted(const struct facts *facts, struct verdict *out)
+{
+    uint64_t count = facts->whole->uncounted;
+    if (count)
+        remark(out, "the tokenizer could not count the tokens of %" PRIu64 " answer%s", count,
+               plural(count));
+}
+
+/* Either it is another model's tokenizer, or the server counts what it does not send. */
+static void usage_apart(const struct facts *facts, struct verdict *out)
+{
+    static const char *const names[] = {[TOKENS_PROMPT] = "input", [TOKENS_COMPLETION] = "output"};
+    for (size_t i = 0; i < TOKEN_KINDS; i++) {
+        const struct token_check *check = &facts->whole->check[i];
+        if (token_check_apart(check, (enum token_kind)i))
+            remark(out,
+                   "the server's usage has %" PRId64
+                   " %s tokens where the tokenizer counts %" PRId64 " (%" PRIu64 " of %" PRIu64
+                   " answers differ)",
+                   check->usage, names[i], check->tokenizer, check->differ, check->answers);
+    }
+}
+
 static void own_failed(const struct facts *facts, struct verdict *out)
 {
     uint64_t count = summary_own_failed(facts->whole);
@@ -544,24 +567,52 @@ static void warnings(const struct facts *facts, struct verdict *out)
 
 /* Doubts, then remarks. */
 static void (*const checks[])(const struct facts *facts, struct verdict *out) = {
-    no_success,     loop_lag,       behind,
-    worker_cpu,     late_starts,    starved,
-    held,           no_descriptor,  descriptors,
-    concurrency,    rate,           impossible_times,
-    beyond_range,   missing,        sinks_broken,
-    rate_capped,    late_reads,     came_together,
-    delayed_acks,   no_stream,      no_core,
-    scorers_behind, outputs_behind, composer_cpu,
-    scorer_cpu,     mixed_sources,  tokens_are_events,
-    tokens_unknown, token_errors,   own_failed,
-    resent,         paused,         preconnect,
-    malformed_rows, data_cycles,    bodies_left_out,
-    not_asked,      past_max,       clock_steps,
+    no_success,
+    loop_lag,
+    behind,
+    worker_cpu,
+    late_starts,
+    starved,
+    held,
+    no_descriptor,
+    descriptors,
+    concurrency,
+    rate,
+    impossible_times,
+    beyond_range,
+    missing,
+    sinks_broken,
+    rate_capped,
+    late_reads,
+    came_together,
+    delayed_acks,
+    no_stream,
+    no_core,
+    scorers_behind,
+    outputs_behind,
+    composer_cpu,
+    scorer_cpu,
+    mixed_sources,
+    tokens_are_events,
+    tokens_unknown,
+    token_errors,
+    uncounted,
+    usage_apart,
+    own_failed,
+    resent,
+    paused,
+    preconnect,
+    malformed_rows,
+    data_cycles,
+    bodies_left_out,
+    not_asked,
+    past_max,
+    clock_steps,
     warnings,
 };
 
 #define CHECKS (sizeof checks / sizeof *checks)
-_Static_assert(CHECKS <= VERDICT_REASONS, "room for a sentence of each check");
+_Static_assert(CHECKS + TOKEN_KINDS - 1 <= VERDICT_REASONS, "room for the sentences of each check");
 
 void verdict_of(const struct summary *whole, const struct summary *steady,
                 const struct trust *trust, struct verdict *out)

@@ -158,18 +158,62 @@ static void add_token_sources(struct table *table, const struct summary *whole)
     add_sources(&text, whole->by_source);
     if (whole->token_errors)
         buf_printf(&text, "; parse_responses failed for %" PRIu64, whole->token_errors);
+    if (whole->uncounted)
+        buf_printf(&text, "; the tokenizer failed for %" PRIu64, whole->uncounted);
     char *line = buf_take(&text);
     table_add(table, "Tokens counted from");
     table_add(table, *line ? line : "-");
     free(line);
-    if (memcmp(whole->by_source, whole->by_prompt_source, sizeof whole->by_source) == 0)
+    if (memcmp(whole->by_source, whole->by_prompt_source, sizeof whole->by_source) == 0 &&
+        !whole->template_tokens)
         return;
     buf_init(&text, 1024);
     add_sources(&text, whole->by_prompt_source);
+    if (whole->template_tokens)
+        buf_printf(&text, "; %" PRId64 " tokens are an estimate for the chat template",
+                   whole->template_tokens);
     line = buf_take(&text);
     table_add(table, "Input tokens from");
     table_add(table, line);
     free(line);
+}
+
+/* Only where somebody counted them. */
+static void add_event_sources(struct table *table, const struct summary *whole)
+{
+    struct buf text;
+    if (!whole->by_event_source[TOKENS_SCRIPT] && !whole->by_event_source[TOKENS_TOKENIZER])
+        return;
+    buf_init(&text, 1024);
+    add_sources(&text, whole->by_event_source);
+    char *line = buf_take(&text);
+    table_add(table, "Tokens of events from");
+    table_add(table, line);
+    free(line);
+}
+
+static void add_token_checks(struct table *table, const struct summary *whole)
+{
+    static const char *const titles[] = {[TOKENS_PROMPT] = "Input, usage and tokenizer",
+                                         [TOKENS_COMPLETION] = "Output, usage and tokenizer"};
+    for (size_t i = 0; i < TOKEN_KINDS; i++) {
+        const struct token_check *check = &whole->check[i];
+        if (!check->answers)
+            continue;
+        table_add(table, titles[i]);
+        table_addf(table,
+                   "%" PRId64 " and %" PRId64 " tokens, difference %+" PRId64 "; %" PRIu64
+                   " of %" PRIu64 " answers differ",
+                   check->usage, check->tokenizer, check->usage - check->tokenizer, check->differ,
+                   check->answers);
+    }
+}
+
+static void add_tokenizer(struct table *table, const struct page *page)
+{
+    const char *tokenizer = page->report->facts->tokenizer;
+    if (tokenizer)
+        add(table, page, "Tokenizer", tokenizer);
 }
 
 static void add_data(struct table *table, const struct page *page)
@@ -272,7 +316,10 @@ void console_trust(const struct page *page)
         add_closed_load(table, report);
     add_connections(table, &report->whole);
     add_preconnect(table, trust);
+    add_tokenizer(table, page);
     add_token_sources(table, &report->whole);
+    add_event_sources(table, &report->whole);
+    add_token_checks(table, &report->whole);
     add_data(table, page);
     if (report->facts->calibrated)
         add(table, page, "Calibrated", report->facts->calibrated);

@@ -38,9 +38,16 @@ static cJSON *run_json(const struct run_facts *facts, struct secrets *secrets)
     const struct {
         const char *key, *text;
     } texts[] = {
-        {"name", facts->name}, {"version", facts->version}, {"libraries", facts->libraries},
-        {"host", facts->host}, {"url", facts->url},         {"model", facts->model},
-        {"api", facts->api},   {"dataset", facts->dataset}, {"data_source", facts->data_source},
+        {"name", facts->name},
+        {"version", facts->version},
+        {"libraries", facts->libraries},
+        {"host", facts->host},
+        {"url", facts->url},
+        {"model", facts->model},
+        {"api", facts->api},
+        {"dataset", facts->dataset},
+        {"data_source", facts->data_source},
+        {"tokenizer", facts->tokenizer},
     };
     cJSON *run = cJSON_CreateObject();
     char started[64];
@@ -84,6 +91,27 @@ static cJSON *counts_json(const struct summary *whole)
     return counts;
 }
 
+/* Null unless some answer has both counts. */
+static cJSON *check_json(const struct summary *whole)
+{
+    static const char *const names[] = {
+        [TOKENS_PROMPT] = "prompt", [TOKENS_COMPLETION] = "completion"};
+    if (!whole->check[TOKENS_PROMPT].answers && !whole->check[TOKENS_COMPLETION].answers)
+        return cJSON_CreateNull();
+    cJSON *both = cJSON_CreateObject();
+    for (size_t i = 0; i < TOKEN_KINDS; i++) {
+        const struct token_check *check = &whole->check[i];
+        cJSON *object = cJSON_AddObjectToObject(both, names[i]);
+        add_count(object, "answers", check->answers);
+        add_count(object, "differ", check->differ);
+        cJSON_AddNumberToObject(object, "usage", (double)check->usage);
+        cJSON_AddNumberToObject(object, "tokenizer", (double)check->tokenizer);
+        cJSON_AddNumberToObject(object, "difference", (double)(check->usage - check->tokenizer));
+        cJSON_AddNumberToObject(object, "apart", (double)check->apart);
+    }
+    return both;
+}
+
 static cJSON *tokens_json(const struct summary *whole)
 {
     cJSON *tokens = cJSON_CreateObject();
@@ -91,11 +119,20 @@ static cJSON *tokens_json(const struct summary *whole)
     cJSON_AddNumberToObject(tokens, "completion", (double)whole->completion_tokens);
     cJSON_AddNumberToObject(tokens, "cached", (double)whole->cached_tokens);
     cJSON_AddNumberToObject(tokens, "reasoning", (double)whole->reasoning_tokens);
+    cJSON_AddNumberToObject(tokens, "template", (double)whole->template_tokens);
     add_count(tokens, "text_chars", whole->text_chars);
     add_count(tokens, "errors", whole->token_errors);
+    add_count(tokens, "uncounted", whole->uncounted);
     cJSON *sources = cJSON_AddObjectToObject(tokens, "sources");
     for (int i = 0; i < TOKEN_SOURCES; i++)
         add_count(sources, token_source_name((enum token_source)i), whole->by_source[i]);
+    cJSON *prompts = cJSON_AddObjectToObject(tokens, "prompt_sources");
+    for (int i = 0; i < TOKEN_SOURCES; i++)
+        add_count(prompts, token_source_name((enum token_source)i), whole->by_prompt_source[i]);
+    cJSON *events = cJSON_AddObjectToObject(tokens, "event_sources");
+    for (int i = 0; i < TOKEN_SOURCES; i++)
+        add_count(events, token_source_name((enum token_source)i), whole->by_event_source[i]);
+    cJSON_AddItemToObject(tokens, "check", check_json(whole));
     return tokens;
 }
 

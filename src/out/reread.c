@@ -79,18 +79,19 @@ static enum reread_result check_schema(const struct reread_job *job, sqlite3 *db
 /* ---- the run ---- */
 
 static const char run_sql[] =
-    "SELECT version,libraries,name,url,model,api,dataset,data_source,calibration,calibrated,host,"
-    "log,options,started_unix,ended,end_reason,stop_reason,interrupted FROM run";
+    "SELECT "
+    "version,libraries,name,url,model,api,dataset,data_source,tokenizer,calibration,calibrated,"
+    "host,log,options,started_unix,ended,end_reason,stop_reason,interrupted FROM run";
 
-enum run_column { STARTED_UNIX = 13, ENDED, END_REASON, STOP_REASON, INTERRUPTED };
+enum run_column { STARTED_UNIX = 14, ENDED, END_REASON, STOP_REASON, INTERRUPTED };
 
 static void take_facts(struct reread *reread, sqlite3_stmt *row, const char *path)
 {
     struct run_facts *facts = &reread->facts;
     char **const texts[] = {
-        &facts->name,    &facts->url,         &facts->model,        &facts->api,
-        &facts->dataset, &facts->data_source, &facts->calibration,  &facts->calibrated,
-        &facts->host,    &facts->log_path,    &facts->options_json,
+        &facts->name,       &facts->url,         &facts->model,     &facts->api,
+        &facts->dataset,    &facts->data_source, &facts->tokenizer, &facts->calibration,
+        &facts->calibrated, &facts->host,        &facts->log_path,  &facts->options_json,
     };
     facts->version = reread->version = reread_text(row, 0);
     facts->libraries = reread->libraries = reread_text(row, 1);

@@ -13,7 +13,9 @@ const char reread_columns[] =
     "id,arrival,outcome,error,status,n_chunks,prompt_tokens,completion_tokens,cached_tokens,"
     "reasoning_tokens,prompt_source,completion_source,token_error,metrics,metric_failures,"
     "metric_error,streamed,text_chars,text_events,events,slot_wait_ns,reused,resent,worker,reads,"
-    "reads_kernel,answer_bytes,due_ns,started_ns,connected_ns,tls_done_ns,sent_ns,first_byte_ns,"
+    "reads_kernel,answer_bytes,uncounted,event_token_source,template_tokens,usage_prompt_tokens,"
+    "usage_completion_tokens,tokenizer_prompt_tokens,tokenizer_completion_tokens,due_ns,started_ns,"
+    "connected_ns,tls_done_ns,sent_ns,first_byte_ns,"
     "headers_ns,end_ns,first_chunk_ns,first_token_ns,first_answer_ns,last_token_ns";
 
 enum column {
@@ -44,6 +46,13 @@ enum column {
     READS,
     READS_KERNEL,
     ANSWER_BYTES,
+    UNCOUNTED,
+    EVENT_TOKEN_SOURCE,
+    TEMPLATE_TOKENS,
+    USAGE_PROMPT,
+    USAGE_COMPLETION,
+    COUNTED_PROMPT,
+    COUNTED_COMPLETION,
     EXCHANGE_TIMES,
     SAMPLE_TIMES = EXCHANGE_TIMES + 8,
 };
@@ -286,6 +295,13 @@ static void take_facts(sqlite3_stmt *stmt, struct sample *sample)
     sample->reasoning_tokens = tokens_of(stmt, REASONING_TOKENS);
     sample->prompt_source = source_of(stmt, PROMPT_SOURCE);
     sample->completion_source = source_of(stmt, COMPLETION_SOURCE);
+    sample->event_source = source_of(stmt, EVENT_TOKEN_SOURCE);
+    sample->uncounted = sqlite3_column_int(stmt, UNCOUNTED) != 0;
+    sample->template_tokens = tokens_of(stmt, TEMPLATE_TOKENS);
+    sample->usage_prompt = tokens_of(stmt, USAGE_PROMPT);
+    sample->usage_completion = tokens_of(stmt, USAGE_COMPLETION);
+    sample->counted_prompt = tokens_of(stmt, COUNTED_PROMPT);
+    sample->counted_completion = tokens_of(stmt, COUNTED_COMPLETION);
     for (size_t i = 0; i < sizeof sample_times / sizeof *sample_times; i++)
         *(uint64_t *)(void *)((char *)sample + sample_times[i]) =
             reread_count(stmt, SAMPLE_TIMES + (int)i);

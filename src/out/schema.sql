@@ -21,6 +21,7 @@ CREATE TABLE run (
     api                     TEXT,             -- script and where it was found
     dataset                 TEXT,             -- script and where it was found
     data_source             TEXT,             -- where the prompts came from
+    tokenizer               TEXT,             -- name, kind and hash of the tokenizer that counted; NULL: none
     options                 TEXT NOT NULL,    -- JSON object: every option that has a value; secrets redacted
     ended                   TEXT,             -- local time, ISO 8601 with offset
     ended_unix              REAL,             -- Unix seconds
@@ -83,7 +84,16 @@ CREATE TABLE result (
     reasoning_tokens    INTEGER, -- part of completion_tokens
     prompt_source       TEXT,    -- script, usage, tokenizer, events; none: not known
     completion_source   TEXT,
-    token_error         TEXT,    -- why parse_responses gave no counts
+    token_error         TEXT,    -- why parse_responses or the tokenizer gave no counts
+    uncounted           INTEGER NOT NULL, -- 1: it was the tokenizer
+    template_tokens     INTEGER, -- of prompt_tokens, an estimate for the chat template
+    event_token_source  TEXT,    -- of the tokens in events: script, tokenizer; NULL: not known
+    usage_prompt_tokens         INTEGER, -- what the server's usage says ...
+    usage_completion_tokens     INTEGER,
+    tokenizer_prompt_tokens     INTEGER, -- ... and what the tokenizer counts, where it did
+    tokenizer_completion_tokens INTEGER,
+    prompt_difference           INTEGER, -- usage - tokenizer, where both are known
+    completion_difference       INTEGER,
     metrics             TEXT,    -- JSON object: values of the script's own metrics by name, those that there are;
                                  -- NULL: the script has none
     metric_error        TEXT,    -- why an own metric gave no value, the first such failure
@@ -119,7 +129,8 @@ CREATE TABLE result (
 --              u usage, d end marker, e error, p ping or comment, x not understood
 --   read       number of the read that brought its last byte
 --   bytes      length of its payload
---   tokens     tokens it carries, 0 = not known; missing when none is known
+--   tokens     tokens it carries; 0 = not known, but where event_token_source is tokenizer: none ends in it;
+--              missing when all are 0
 --   index      choice it belongs to; missing when all are 0
 --   coalesced  positions (from 0) of the events whose time is an upper bound only
 

@@ -161,26 +161,6 @@ static void put_events(struct row *row)
     put_list(row, &list);
 }
 
-static void put_prompt_tokens(struct row *row)
-{
-    bind_known(&row->bind, row->sample->prompt_tokens);
-}
-
-static void put_completion_tokens(struct row *row)
-{
-    bind_known(&row->bind, row->sample->completion_tokens);
-}
-
-static void put_cached_tokens(struct row *row)
-{
-    bind_known(&row->bind, row->sample->cached_tokens);
-}
-
-static void put_reasoning_tokens(struct row *row)
-{
-    bind_known(&row->bind, row->sample->reasoning_tokens);
-}
-
 static void put_prompt_source(struct row *row)
 {
     bind_text(&row->bind, token_source_name(row->sample->prompt_source));
@@ -194,6 +174,35 @@ static void put_completion_source(struct row *row)
 static void put_token_error(struct row *row)
 {
     bind_text(&row->bind, row->sample->token_error);
+}
+
+static void put_uncounted(struct row *row)
+{
+    bind_integer(&row->bind, row->sample->uncounted);
+}
+
+static void put_event_source(struct row *row)
+{
+    bool known = row->sample->event_source != TOKENS_NONE;
+    bind_text(&row->bind, known ? token_source_name(row->sample->event_source) : NULL);
+}
+
+static void put_difference(struct row *row, int64_t usage, int64_t counted)
+{
+    if (usage == TOKENS_UNKNOWN || counted == TOKENS_UNKNOWN)
+        bind_known(&row->bind, TOKENS_UNKNOWN);
+    else
+        bind_integer(&row->bind, usage - counted);
+}
+
+static void put_prompt_difference(struct row *row)
+{
+    put_difference(row, row->sample->usage_prompt, row->sample->counted_prompt);
+}
+
+static void put_completion_difference(struct row *row)
+{
+    put_difference(row, row->sample->usage_completion, row->sample->counted_completion);
 }
 
 /* Only what has a value; a script without own metrics has none of this. */
@@ -279,12 +288,14 @@ static void put_answer_bytes(struct row *row)
 /* Columns of `result` but id; a time stands at an offset in the exchange or in the sample. */
 struct column {
     const char *name;
-    void (*put)(struct row *row); /* NULL: one of the times below */
+    void (*put)(struct row *row); /* NULL: a time or a count at one of the offsets below */
     size_t exchange_ns, sample_ns;
+    size_t tokens; /* in the sample */
 };
 
 #define EXCHANGE_NS(field) .exchange_ns = offsetof(struct exchange, field)
 #define SAMPLE_NS(field) .sample_ns = offsetof(struct sample, field)
+#define TOKENS(field) .tokens = offsetof(struct sample, field)
 
 static const struct column result_columns[] = {
     {.name = "stage", .put = put_stage},
@@ -303,13 +314,22 @@ static const struct column result_columns[] = {
     {.name = "first_chunk_latency", .put = put_first_chunk_latency},
     {.name = "n_chunks", .put = put_n_chunks},
     {.name = "chunk_times", .put = put_chunk_times},
-    {.name = "prompt_tokens", .put = put_prompt_tokens},
-    {.name = "completion_tokens", .put = put_completion_tokens},
-    {.name = "cached_tokens", .put = put_cached_tokens},
-    {.name = "reasoning_tokens", .put = put_reasoning_tokens},
+    {.name = "prompt_tokens", TOKENS(prompt_tokens)},
+    {.name = "completion_tokens", TOKENS(completion_tokens)},
+    {.name = "cached_tokens", TOKENS(cached_tokens)},
+    {.name = "reasoning_tokens", TOKENS(reasoning_tokens)},
     {.name = "prompt_source", .put = put_prompt_source},
     {.name = "completion_source", .put = put_completion_source},
     {.name = "token_error", .put = put_token_error},
+    {.name = "uncounted", .put = put_uncounted},
+    {.name = "template_tokens", TOKENS(template_tokens)},
+    {.name = "event_token_source", .put = put_event_source},
+    {.name = "usage_prompt_tokens", TOKENS(usage_prompt)},
+    {.name = "usage_completion_tokens", TOKENS(usage_completion)},
+    {.name = "tokenizer_prompt_tokens", TOKENS(counted_prompt)},
+    {.name = "tokenizer_completion_tokens", TOKENS(counted_completion)},
+    {.name = "prompt_difference", .put = put_prompt_difference},
+    {.name = "completion_difference", .put = put_completion_difference},
     {.name = "metrics", .put = put_metrics},
     {.name = "metric_error", .put = put_metric_error},
     {.name = "metric_failures", .put = put_metric_failures},
@@ -381,8 +401,13 @@ void rows_fini(struct rows *rows)
     rows->result = rows->interval = NULL;
 }
 
-static void put_time(struct row *row, const struct column *column)
+static void put_field(struct row *row, const struct column *column)
 {
+    if (column->tokens) {
+        const char *sample = (const char *)row->sample;
+        bind_known(&row->bind, *(const int64_t *)(const void *)(sample + column->tokens));
+        return;
+    }
     const char *base =
         column->exchange_ns ? (const char *)row->exchange : (const char *)row->sample;
     size_t offset = column->exchange_ns ? column->exchange_ns : column->sample_ns;
@@ -405,7 +430,7 @@ bool rows_result(const struct rows *rows, const struct sample *sample, bool with
         if (result_columns[i].put)
             result_columns[i].put(&row);
         else
-            put_time(&row, &result_columns[i]);
+            put_field(&row, &result_columns[i]);
     }
     return bind_step(&row.bind);
 }
@@ -460,7 +485,8 @@ bool rows_run(const struct rows *rows, const struct run_facts *facts)
     sqlite3_stmt *stmt = rows_prepared(
         rows, "INSERT INTO run(name,started,started_unix,wall_minus_monotonic_ns,version,"
               "libraries,host,calibration,calibrated,log,url,model,api,dataset,data_source,"
-              "options) VALUES(coalesce(?,''),?,?,?,coalesce(?,''),?,?,?,?,?,?,?,?,?,?,?)");
+              "tokenizer,options) "
+              "VALUES(coalesce(?,''),?,?,?,coalesce(?,''),?,?,?,?,?,?,?,?,?,?,?,?)");
     if (!stmt)
         return false;
     struct bind bind = bind_begin(stmt, rows->secrets);
@@ -479,6 +505,7 @@ bool rows_run(const struct rows *rows, const struct run_facts *facts)
     bind_text(&bind, facts->api);
     bind_text(&bind, facts->dataset);
     bind_text(&bind, facts->data_source);
+    bind_text(&bind, facts->tokenizer);
     bind_tree(&bind, part_options(facts->options, OPT_DEFAULT, rows->secrets));
     return rows_step_once(&bind);
 }

@@ -168,7 +168,8 @@ static const struct script_word words[] = {
      .type = WORD_TABLE,
      .name = "tokens",
      .sentence =
-         "{prompt=, completion=, cached=, reasoning=, text_chars=, errors=, sources={usage=, …}}"},
+         "{prompt=, completion=, cached=, reasoning=, template=, text_chars=, errors=, uncounted=, "
+         "sources={usage=, …}}"},
     {.kind = WORD_SUMMARY,
      .type = WORD_TABLE,
      .name = "events",

@@ -83,13 +83,15 @@ static void set_outcomes(lua_State *lua, const struct summary *whole)
 
 static void set_tokens(lua_State *lua, const struct summary *whole)
 {
-    lua_createtable(lua, 0, 7); // -- summary tokens
+    lua_createtable(lua, 0, 9); // -- summary tokens
     set_number(lua, "prompt", (double)whole->prompt_tokens);
     set_number(lua, "completion", (double)whole->completion_tokens);
     set_number(lua, "cached", (double)whole->cached_tokens);
     set_number(lua, "reasoning", (double)whole->reasoning_tokens);
+    set_number(lua, "template", (double)whole->template_tokens);
     set_number(lua, "text_chars", (double)whole->text_chars);
     set_number(lua, "errors", (double)whole->token_errors);
+    set_number(lua, "uncounted", (double)whole->uncounted);
     lua_createtable(lua, 0, TOKEN_SOURCES); // -- summary tokens sources
     for (int i = 0; i < TOKEN_SOURCES; i++)
         set_number(lua, token_source_name((enum token_source)i), (double)whole->by_source[i]);

@@ -77,6 +77,22 @@ class Exchange:
         """What ends the latency."""
         return self.last_token if self.streamed else self["end_ns"]
 
+    @property
+    def zero_known(self):
+        """Of the tokenizer's counts 0 is one."""
+        return self.row["event_token_source"] == "tokenizer"
+
+    def gaps_per_token(self):
+        """(seconds, tokens) up to each event that carries tokens; what the tokenizer finds none in lengthens the next gap."""
+        for choice in sorted({self.index[i] for i in self.text}):
+            own = [i for i in self.text if self.index[i] == choice]
+            since = own[0]
+            for i in own[1:]:
+                if self.tokens[i]:
+                    yield (self.times[i] - self.times[since]) / 1e9, self.tokens[i]
+                if self.tokens[i] or not self.zero_known:
+                    since = i
+
     def gaps(self):
         """(seconds, touches a coalesced event, tokens of the later one) between text events of one choice."""
         for choice in sorted({self.index[i] for i in self.text}):
@@ -90,7 +106,7 @@ class Exchange:
         if not self.streamed or not self.text:
             return 1.0 if self["end_ns"] <= until else 0.0
         weights = [self.tokens[i] for i in self.text]
-        if not all(weights):
+        if not all(weights) and not self.zero_known:
             weights = [1] * len(weights)
         return sum(w for i, w in zip(self.text, weights) if self.times[i] <= until) / sum(weights)
 
@@ -142,9 +158,9 @@ def distributions(exchanges):
             if value is not None:
                 pools[name].append(value)
         if x.ok and x.streamed:
-            for gap, _, tokens in x.gaps():
-                pools["itl"].append(gap)
-                pools["itl_per_token"].extend([gap / tokens] * tokens if tokens else [])
+            pools["itl"].extend(gap for gap, _, _ in x.gaps())
+            for gap, tokens in x.gaps_per_token():
+                pools["itl_per_token"].extend([gap / tokens] * tokens)
     return {name: statistics(values) for name, values in pools.items()}
 
 
@@ -328,6 +344,12 @@ def compare_report(found, report):
         same(f"tokens.{name}", sum(x[column] or 0 for x in good), report["tokens"][name])
     for source, count in report["tokens"]["sources"].items():
         same(f"tokens.sources.{source}", sum(x["completion_source"] == source for x in good), count)
+        same(f"tokens.prompt_sources.{source}", sum(x["prompt_source"] == source for x in good),
+             report["tokens"]["prompt_sources"][source])
+        same(f"tokens.event_sources.{source}",
+             sum(x.streamed and (x["event_token_source"] or "none") == source for x in good),
+             report["tokens"]["event_sources"][source])
+    compare_token_check(check, good, report["tokens"]["check"])
     same("events.all", sum(len(x.kinds) for x in found.exchanges), report["events"]["all"])
     same("events.with_text", sum(len(x.text) for x in found.exchanges), report["events"]["with_text"])
     same("events.coalesced", sum(len(x.coalesced) for x in found.exchanges), report["events"]["coalesced"])
@@ -339,6 +361,23 @@ def compare_report(found, report):
     compare_steady(check, found, report["steady"])
     compare_felt(check, found, report["felt"])
     return check
+
+
+def compare_token_check(check, good, reported):
+    """The server's usage beside the tokenizer's counts."""
+    found = {}
+    for kind in ("prompt", "completion"):
+        both = [(x[f"usage_{kind}_tokens"], x[f"tokenizer_{kind}_tokens"]) for x in good
+                if x[f"usage_{kind}_tokens"] is not None and x[f"tokenizer_{kind}_tokens"] is not None]
+        found[kind] = {"answers": len(both), "differ": sum(a != b for a, b in both), "usage": sum(a for a, _ in both),
+                       "tokenizer": sum(b for _, b in both), "difference": sum(a - b for a, b in both),
+                       "apart": sum(abs(a - b) for a, b in both)}
+    if not any(kind["answers"] for kind in found.values()):
+        check.same("tokens.check", None, reported)
+        return
+    for kind, values in found.items():
+        for name, value in values.items():
+            check.same(f"tokens.check.{kind}.{name}", value, (reported or {}).get(kind, {}).get(name))
 
 
 def compare_steady(check, found, steady):

@@ -24,8 +24,7 @@ static inline struct sample *made_sample(double due, double started, double sent
     sample->exchange->end_ns = made_ms(end);
     sample->exchange->finish = FINISH_COMPLETE;
     sample->outcome = OUTCOME_OK;
-    sample->prompt_tokens = sample->completion_tokens = TOKENS_UNKNOWN;
-    sample->cached_tokens = sample->reasoning_tokens = TOKENS_UNKNOWN;
+    sample_no_tokens(sample);
     return sample;
 }
 

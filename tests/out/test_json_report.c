@@ -245,6 +245,9 @@ static const char *generic(const char *parent, const char *key)
         {"stages[].options.", "<name>"},
         {"counts.by_outcome.", "<outcome>"},
         {"tokens.sources.", "<source>"},
+        {"tokens.prompt_sources.", "<source>"},
+        {"tokens.event_sources.", "<source>"},
+        {"tokens.check.", "<tokens>"},
         {"metrics.", "<name>"},
         {"metrics.<name>.", "<statistic>"},
         {"steady.metrics.", "<name>"},
@@ -365,6 +368,7 @@ static void keys_are_documented(void **state)
     fixture_own(&world.report);
     fixture_said(&world.report);
     fixture_judged(&world.report);
+    world.report.whole.check[TOKENS_PROMPT].answers = 1;
     world.report.verdict = (struct verdict){.count = 2, .remark = {false, true}};
     strcpy(world.report.verdict.reason[0], "a");
     strcpy(world.report.verdict.reason[1], "b");
