@@ -84,7 +84,7 @@ static void add_group(struct buf *out, const struct word_group *group, unsigned 
     const struct script_word *word, *before = NULL;
     buf_printf(out, "\n%c%s:\n", group->title[0] & ~0x20, group->title + 1);
     for (size_t i = 0; (word = script_word_at(i)); i++) {
-        if (word->kind != group->kind || word->later)
+        if (word->kind != group->kind)
             continue;
         if (parted(before, word))
             buf_add_char(out, '\n');
@@ -137,20 +137,6 @@ static void add_md_metrics(struct buf *out)
     buf_add_text(out, "<!-- end -->\n");
 }
 
-/* The names that are refused so far, each between `quotes`; nothing when there are none. */
-static void add_reserved(struct buf *out, const char *before, const char *quotes, const char *after)
-{
-    const struct script_word *word;
-    const char *comma = before;
-    for (size_t i = 0; (word = script_word_at(i)); i++)
-        if (word->later) {
-            buf_printf(out, "%s%s%s%s", comma, quotes, word->name, quotes);
-            comma = ", ";
-        }
-    if (comma != before)
-        buf_add_text(out, after);
-}
-
 void help_lua(unsigned width, struct buf *out)
 {
     const struct word_group *group;
@@ -162,7 +148,6 @@ void help_lua(unsigned width, struct buf *out)
     for (size_t i = 0; (group = word_group_at(i)); i++)
         add_group(out, group, width);
     add_metric_lists(out, width);
-    add_reserved(out, "\nReserved, and refused so far:\n  ", "", "\n");
 }
 
 /* ---- as Markdown ---- */
@@ -191,13 +176,9 @@ void help_lua_md(struct buf *out)
         buf_printf(out, "<!-- table %s -->\n| name | type | meaning |\n|---|---|---|\n",
                    group->name);
         for (size_t k = 0; (word = script_word_at(k)); k++)
-            if (word->kind == group->kind && !word->later)
+            if (word->kind == group->kind)
                 add_md_word(out, word);
         buf_add_text(out, "<!-- end -->\n");
     }
     add_md_metrics(out);
-    buf_add_text(out, "<!-- table reserved -->\n");
-    add_reserved(out, "Reserved, and refused because this version does not support them: ", "`",
-                 ".\n");
-    buf_add_text(out, "<!-- end -->\n");
 }

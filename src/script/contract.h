@@ -51,7 +51,6 @@ struct script_word {
     const char *choices;   /* of a text: blank-separated; NULL = any */
     bool required;
     bool alone;    /* WORD_API: may stand in a file of --script that is no API script */
-    bool later;    /* of the contract, but not supported by this version: its use is an error */
     size_t offset; /* WORD_DELTA and WORD_USAGE: the field of struct delta, struct usage */
     int (*function)(struct lua_State *lua); /* WORD_MODULE: NULL = defined by the prelude */
 };

@@ -355,10 +355,33 @@ static const struct script_word words[] = {
      .arguments = "(format, …)",
      .sentence = "an error that does not end the run"},
     {.kind = WORD_MODULE,
-     .name = "tokenizer",
-     .later = true,
-     .sentence = "counts tokens without a server: until then the server's usage, the script or the "
-                 "events count them"},
+     .type = WORD_FUNCTION,
+     .name = "tokenizer.encode",
+     .arguments = "(text, {special=true})",
+     .function = tokenizer_lua_encode,
+     .sentence =
+         "the text's token ids by the tokenizer of --tokenizer-path, with the special "
+         "tokens that it adds when asked; nil and a message without that option, or when it "
+         "fails; as the three below"},
+    {.kind = WORD_MODULE,
+     .type = WORD_FUNCTION,
+     .name = "tokenizer.count",
+     .arguments = "(text, {special=true})",
+     .function = tokenizer_lua_count,
+     .sentence = "how many ids that would be"},
+    {.kind = WORD_MODULE,
+     .type = WORD_FUNCTION,
+     .name = "tokenizer.decode",
+     .arguments = "(ids, {special=true})",
+     .function = tokenizer_lua_decode,
+     .sentence = "the text of a list of ids; special tokens are written out when asked, else left "
+                 "out"},
+    {.kind = WORD_MODULE,
+     .type = WORD_FUNCTION,
+     .name = "tokenizer.vocabulary",
+     .arguments = "()",
+     .function = tokenizer_lua_vocabulary,
+     .sentence = "how many ids there are: each is below it"},
 };
 
 const struct script_words script_words_modules = {words, sizeof words / sizeof *words};

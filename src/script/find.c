@@ -19,7 +19,7 @@ static const struct {
 } builtin[] = {
     {"apis", "custom dashscope openai qianfan tgi trtllm zhipu"},
     {"datasets", "auto chat_jsonl line_by_line longalpaca openqa qianfan qianfan_json "
-                 "qianfan_jsonl qianfan_txt sharegpt testset"},
+                 "qianfan_jsonl qianfan_txt random sharegpt testset"},
     {"experiments", "ab capacity soak sweep"},
 };
 

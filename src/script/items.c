@@ -301,18 +301,33 @@ bool items_open(struct script *script, struct err *err)
     return false;
 }
 
+/* "more than 10 and fewer than 100 characters, at most 20 tokens" */
+static void length_asked(const struct script *script, char *out, size_t size)
+{
+    char fewer[64] = "", least[64] = "", most[64] = "";
+    if (script->prompt_max != UINT64_MAX)
+        snprintf(fewer, sizeof fewer, " and fewer than %llu",
+                 (unsigned long long)script->prompt_max);
+    if (script->prompt_tokens_min)
+        snprintf(least, sizeof least, ", at least %llu tokens",
+                 (unsigned long long)script->prompt_tokens_min);
+    if (script->prompt_tokens_max != UINT64_MAX)
+        snprintf(most, sizeof most, ", at most %llu tokens",
+                 (unsigned long long)script->prompt_tokens_max);
+    snprintf(out, size, "more than %llu%s characters%s%s", (unsigned long long)script->prompt_min,
+             fewer, least, most);
+}
+
 void items_report(const struct script *script)
 {
-    char most[64] = "";
+    char asked[256] = "";
     if (!script->outside)
         return;
-    if (script->prompt_max != UINT64_MAX)
-        snprintf(most, sizeof most, " and fewer than %llu", (unsigned long long)script->prompt_max);
+    length_asked(script, asked, sizeof asked);
     log_info(script->log,
-             "data set '%s': %llu row%s outside the prompt length asked for (more than %llu%s "
-             "characters) left out",
+             "data set '%s': %llu row%s outside the prompt length asked for (%s) left out",
              script->facts.dataset_name, (unsigned long long)script->outside,
-             script->outside == 1 ? "" : "s", (unsigned long long)script->prompt_min, most);
+             script->outside == 1 ? "" : "s", asked);
 }
 
 bool items_next(struct script *script, bool *end, struct err *err)

@@ -435,13 +435,9 @@ bool load_scripts(struct script *script, const struct script_config *config, str
 /* Throws, with the place of who called require. */
 static void __attribute__((noreturn)) not_found(lua_State *lua, const char *name)
 {
-    const struct script_word *word = script_word_find(WORD_MODULE, name);
     char nearest[32];
     luaL_where(lua, 2); // -- … place
-    if (word && word->later)
-        lua_pushfstring(lua, "the module '%s' (%s) is not supported by this version", name,
-                        word->sentence);
-    else if (script_module_nearest(name, nearest, sizeof nearest))
+    if (script_module_nearest(name, nearest, sizeof nearest))
         lua_pushfstring(lua, "module '%s' not found (did you mean '%s'?)", name, nearest);
     else
         lua_pushfstring(lua,

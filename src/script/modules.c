@@ -30,7 +30,7 @@ static void register_functions(lua_State *lua)
     const struct script_word *word;
     for (size_t i = 0; (word = script_word_at(i)); i++) {
         const char *dot = strchr(word->name, '.');
-        if (word->kind != WORD_MODULE || word->later)
+        if (word->kind != WORD_MODULE)
             continue;
         if (!dot) {
             lua_pushcfunction(lua, word->function); // -- function
@@ -131,7 +131,7 @@ static void close_modules(lua_State *lua)
     const struct script_word *word;
     for (size_t i = 0; (word = script_word_at(i)); i++) {
         const char *dot = strchr(word->name, '.');
-        if (word->kind != WORD_MODULE || word->later || !dot)
+        if (word->kind != WORD_MODULE || !dot)
             continue;
         size_t len = (size_t)(dot - word->name);
         push_module(lua, word->name, len); // -- module

@@ -45,4 +45,8 @@ int time_lua_now(struct lua_State *lua);
 int time_lua_monotonic(struct lua_State *lua);
 int time_lua_iso8601(struct lua_State *lua);
 int time_lua_sleep(struct lua_State *lua);
+int tokenizer_lua_encode(struct lua_State *lua);
+int tokenizer_lua_decode(struct lua_State *lua);
+int tokenizer_lua_count(struct lua_State *lua);
+int tokenizer_lua_vocabulary(struct lua_State *lua);
 int secret_lua(struct lua_State *lua);

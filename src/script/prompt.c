@@ -140,6 +140,44 @@ void messages_push(lua_State *lua, struct script *script, int item)
     }
 }
 
+/* ---- texts ---- */
+
+struct texts_job {
+    struct span item;
+    script_text_fn *text;
+    void *arg;
+};
+
+static void give_texts(lua_State *lua, struct script *script, void *arg)
+{
+    const struct texts_job *job = arg;
+    value_unpack(lua, job->item); // -- item
+    int item = lua_gettop(lua);
+    lua_getfield(lua, item, "body"); // -- item body
+    if (!lua_isnil(lua, -1))
+        return;
+    messages_push(lua, script, item); // -- item nil messages
+    int messages = lua_gettop(lua);
+    if (!lua_istable(lua, messages)) {
+        job->text(job->arg, lua_span(lua, messages), false);
+        return;
+    }
+    for (int i = 1; i <= (int)lua_objlen(lua, messages); i++) {
+        lua_rawgeti(lua, messages, i);              // -- … message
+        push_content(lua, script, lua_gettop(lua)); // -- … message text
+        bool text = lua_type(lua, -1) == LUA_TSTRING;
+        job->text(job->arg, text ? lua_span(lua, -1) : span_of("", 0), true);
+        lua_pop(lua, 2); // -- …
+    }
+}
+
+bool script_prompt_texts(struct script *script, struct span item, script_text_fn *text, void *arg,
+                         struct err *err)
+{
+    struct texts_job job = {item, text, arg};
+    return state_do(script, "the prompt's texts", give_texts, &job, err);
+}
+
 /* ---- length ---- */
 
 /* White space beyond ASCII, as UTF-8; no character's bytes end with those of another. */
@@ -178,6 +216,14 @@ static struct span strip(struct span text)
     return text;
 }
 
+static bool tokens_fit(lua_State *lua, struct script *script, struct span text)
+{
+    if (script->prompt_tokens_min == 0 && script->prompt_tokens_max == UINT64_MAX)
+        return true;
+    uint64_t count = tokenizer_count_of(lua, script, text);
+    return count >= script->prompt_tokens_min && count <= script->prompt_tokens_max;
+}
+
 bool prompt_fits(lua_State *lua, struct script *script, int item)
 {
     lua_getfield(lua, item, "body");     // -- body
@@ -189,8 +235,10 @@ bool prompt_fits(lua_State *lua, struct script *script, int item)
         lua_getfield(lua, item, "prompt"); // -- body messages text
     bool fits = true;
     if (!body && lua_type(lua, -1) == LUA_TSTRING) {
-        uint64_t length = utf8_count(strip(lua_span(lua, -1)));
-        fits = length > script->prompt_min && length < script->prompt_max;
+        struct span text = lua_span(lua, -1);
+        uint64_t length = utf8_count(strip(text));
+        fits = length > script->prompt_min && length < script->prompt_max &&
+               tokens_fit(lua, script, text);
     }
     lua_pop(lua, 3); // --
     return fits;

@@ -23,6 +23,11 @@ static void take_prompt_options(struct script *script)
         script->prompt_min = (uint64_t)length;
     if (opts_integer(opts, "max-prompt-length", &length))
         script->prompt_max = (uint64_t)length;
+    script->prompt_tokens_max = UINT64_MAX;
+    if (opts_integer(opts, "min-prompt-tokens", &length))
+        script->prompt_tokens_min = (uint64_t)length;
+    if (opts_integer(opts, "max-prompt-tokens", &length))
+        script->prompt_tokens_max = (uint64_t)length;
     bool known = opts && opt_find(opts, "apply-chat-template");
     script->raw_prompts = known && !opts_flag(opts, "apply-chat-template");
 }
@@ -230,6 +235,7 @@ void script_close(struct script *script)
         return;
     items_report(script);
     state_close(script);
+    tokenizer_close(script);
     for (size_t i = 0; i < script->seen_count; i++)
         free(script->seen[i].path);
     free(script->seen);

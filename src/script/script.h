@@ -46,12 +46,26 @@ struct script_http_answer {
     struct buf body;
 };
 
+/* The tokenizer of the run. `arg` is the caller's; what `open` gives is used by one thread. */
+struct script_tokenizer {
+    void *(*open)(const void *arg);
+    void (*close)(void *tokens);
+    /* The ids live until the next call with the same `tokens`. */
+    bool (*encode)(void *tokens, struct span text, bool special, const uint32_t **ids,
+                   size_t *count, struct err *err);
+    bool (*decode)(void *tokens, const uint32_t *ids, size_t count, bool special, struct buf *out,
+                   struct err *err);
+    size_t vocabulary; /* ids are below it */
+    const void *arg;
+};
+
 struct script_services {
     /* Sends one request and waits for the whole answer, which comes empty but with its ceilings.
      * Called in the thread that uses the script, during setup and refresh. */
     bool (*http)(void *arg, const struct script_http_request *request,
                  struct script_http_answer *answer, struct err *err);
     void *arg;
+    const struct script_tokenizer *tokenizer; /* borrowed; NULL = there is none */
 };
 
 struct script_config {
@@ -179,6 +193,14 @@ bool script_read_more(struct script *script, size_t i, struct delta *out,
 bool script_parse_responses(struct script *script, const struct span *payloads, size_t count,
                             struct span request_body, int64_t *prompt, int64_t *completion,
                             struct err *err) MUST_CHECK;
+/* Whoever is given a text of the prompt: a message's content, or the whole prompt (`chat` false).
+ */
+typedef void script_text_fn(void *arg, struct span text, bool chat);
+/* The texts that an item was sent with, as `request->prompt` holds it: the content of each message
+ * (an empty one where it has no text), or one text where the chat template is off. None for an item
+ * that is a whole body. */
+bool script_prompt_texts(struct script *script, struct span item, script_text_fn *text, void *arg,
+                         struct err *err) MUST_CHECK;
 /* Computes the own metrics that the judged sample has a value of, and counts the failures of their
  * functions; without own metrics the sample stays as it is. Before script_answer_end. */
 void script_measure(struct script *script, struct sample *sample);

@@ -445,9 +445,6 @@ static bool is_choice(const char *choices, const char *text)
 
 void word_check(lua_State *lua, const struct script_word *word, const char *where)
 {
-    if (word->later)
-        throw_error(lua, "%s: '%s' (%s) is not supported by this version", where, word->name,
-                    word->sentence);
     if (!fits(lua, word)) {
         if (lua_type(lua, -1) == LUA_TNUMBER)
             throw_error(lua, "%s: '%s' must be %s, not %.17g", where, word->name,
@@ -474,7 +471,7 @@ void word_unknown(lua_State *lua, enum word_kind kind, const char *name, const c
     char known[400] = "";
     const struct script_word *word;
     for (size_t i = 0, len = 0; (word = script_word_at(i)) && len < sizeof known; i++)
-        if (word->kind == kind && !word->later)
+        if (word->kind == kind)
             len += (size_t)snprintf(known + len, sizeof known - len, "%s%s", len ? ", " : "",
                                     word->name);
     throw_error(lua, "%s: unknown field '%s'; there are: %s", where, name, known);

@@ -137,8 +137,10 @@ struct script {
     char *url, *model, *data_path;
     const char *prompt;              /* --prompt; borrowed from opts */
     uint64_t prompt_min, prompt_max; /* characters of a prompt: more than, fewer than */
-    bool raw_prompts;                /* build_request gets a string: --no-apply-chat-template */
-    bool stream;                     /* answers are asked for in pieces, whoever said so */
+    uint64_t prompt_tokens_min, prompt_tokens_max; /* tokens of a prompt: at least, at most */
+    void *tokens;     /* of the services' tokenizer, opened at its first use; NULL = not yet */
+    bool raw_prompts; /* build_request gets a string: --no-apply-chat-template */
+    bool stream;      /* answers are asked for in pieces, whoever said so */
     bool has_template;
     bool template_model;             /* its model has a %m … */
     bool template_messages;          /* … its messages a %p, … */
@@ -328,8 +330,13 @@ void messages_push(lua_State *lua, struct script *script, int item); // -- messa
 bool messages_single(lua_State *lua, int messages);
 /* Pushes the text of the last user message (without one, of the last message); nil = no text. */
 void prompt_push(lua_State *lua, struct script *script, int messages); // -- text
-/* Whether the item's prompt is as long as --min-prompt-length and --max-prompt-length want it. */
+/* Whether the item's prompt is as long as --min-prompt-length and its kin want it. */
 bool prompt_fits(lua_State *lua, struct script *script, int item);
+
+/* ---- tokenizer_lua.c ---- */
+/* The text's tokens without special ones; throws when there is no tokenizer or it fails. */
+uint64_t tokenizer_count_of(lua_State *lua, struct script *script, struct span text);
+void tokenizer_close(struct script *script);
 
 /* ---- merge.c ---- */
 /* Reads the options for the body; before `opts` is made. */

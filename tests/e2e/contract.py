@@ -8,13 +8,9 @@ BLOCK = re.compile(r"<!-- table (\w+) -->\n(.*?)<!-- end -->", re.S)
 
 
 def tables(program):
-    """The text of each table by its name; `reserved` is a sentence, or nothing."""
+    """The text of each table by its name."""
     printed = subprocess.run([program, "--help=lua-md"], capture_output=True, text=True, check=True).stdout
     return dict(BLOCK.findall(printed))
-
-
-def reserved(found):
-    return re.findall(r"`(\w+)`", found["reserved"])
 
 
 def fill(page, found):

@@ -230,7 +230,8 @@ static void script_api_and_dataset_combine(void **state)
          "custom dashscope openai qianfan tgi trtllm zhipu"},
         {"no such data", "", NULL, NULL, "nothing", NULL, NULL,
          "--dataset nothing: there is no script of that name; built in are: auto chat_jsonl "
-         "line_by_line longalpaca openqa qianfan qianfan_json qianfan_jsonl qianfan_txt sharegpt "
+         "line_by_line longalpaca openqa qianfan qianfan_json qianfan_jsonl qianfan_txt random "
+         "sharegpt "
          "testset;"},
         {"no such file", "", NULL, "./none.lua", NULL, NULL, NULL,
          "--api: ./none.lua: cannot be opened: No such file or directory"},
@@ -433,7 +434,7 @@ static void modules_are_the_tables(void **state)
     buf_add_text(&text, "local api, missing, count, modules = {}, '', 0, {}\n");
     for (size_t i = 0; (word = script_word_at(i)); i++) {
         const char *dot = word->kind == WORD_MODULE ? strchr(word->name, '.') : NULL;
-        if (word->kind == WORD_MODULE && !dot && !word->later)
+        if (word->kind == WORD_MODULE && !dot)
             buf_printf(&text, "if %s == nil then missing = missing .. '%s ' end\n", word->name,
                        word->name);
         if (!dot)

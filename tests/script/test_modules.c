@@ -188,9 +188,6 @@ static void missing_modules_are_named(void **state)
 {
     (void)state;
     static const struct expression required[] = {
-        {"a later one", "said(require, 'tokenizer')",
-         "the module 'tokenizer' (counts tokens without a server: until then the server's usage, "
-         "the script or the events count them) is not supported by this version"},
         {"an unknown one", "said(require, 'socket')",
          "module 'socket' not found: neither beside the script nor among the bundled modules"},
         {"a slip", "said(require, 'dateset')",
