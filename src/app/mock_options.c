@@ -6,7 +6,6 @@
 #define LISTEN "Listening"
 #define ANSWERS "Answers"
 #define CHECKS "What it asks for"
-#define FAULTS "What it does wrong"
 
 const struct opt_row mock_rows[] = {
     {
@@ -82,6 +81,24 @@ const struct opt_row mock_rows[] = {
         .help = "tokens of an answer whose request does not say max_tokens",
     },
     {
+        .name = "tokenizer-path",
+        .type = &opt_text,
+        FIELD(tokenizer_path, char *),
+        .metavar = "DIR|FILE",
+        .group = ANSWERS,
+        .help = "speak and count in the tokens of this tokenizer, one in each token event",
+    },
+    {
+        .name = "usage",
+        .type = &opt_choice,
+        FIELD(usage, char *),
+        .fallback = "on",
+        .choices = "on off",
+        .metavar = "WHAT",
+        .group = ANSWERS,
+        .help = "off: never say how many tokens there were",
+    },
+    {
         .name = "slots",
         .type = &opt_integer,
         FIELD(slots, int64_t),
@@ -130,23 +147,6 @@ const struct opt_row mock_rows[] = {
         .metavar = "TIME",
         .group = CHECKS,
         .help = "how long the access tokens are good that the dialect qianfan gives out",
-    },
-    {
-        .name = "fault",
-        .type = &opt_list,
-        FIELD(faults, struct list),
-        .metavar = "NAME[:SHARE]",
-        .group = FAULTS,
-        .help = "spoil this share of the answers (5%, 0.05; without it all), repeatable; `list` "
-                "prints the faults and the outcome of each",
-    },
-    {
-        .name = "scenario",
-        .type = &opt_text,
-        FIELD(scenario, char *),
-        .metavar = "FILE",
-        .group = FAULTS,
-        .help = "answer every request as the lines of this file say (docs/mock.md)",
     },
 };
 const size_t mock_row_count = sizeof mock_rows / sizeof *mock_rows;

@@ -14,13 +14,13 @@ struct mock_spec {
     uint64_t itl_ns;
     double jitter;
     int64_t tokens;
+    char *tokenizer_path;
+    char *usage;
     int64_t slots;
     int64_t seed;
     char *api_key;
     char *model;
     uint64_t token_life_ns;
-    struct list faults; /* NAME[:SHARE], or "list" */
-    char *scenario;     /* a file */
 };
 
 extern const struct opt_row mock_rows[];

@@ -1,7 +1,10 @@
 #include "mock/answer.h"
 
+#include <stdlib.h>
+
 #include "base/clock.h"
 #include "base/hist.h"
+#include "base/mem.h"
 #include "mock/dialect.h"
 #include "mock/routes.h"
 #include "mock/write.h"
@@ -15,7 +18,23 @@ static uint64_t lesser(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-bool mock_answer_plan(struct mock_conn *conn, struct mock_refusal *no)
+/* What the choices say, where a tokenizer decides on the tokens. */
+static bool plan_speeches(struct mock_server *server, struct mock_answer *answer,
+                          struct mock_refusal *no)
+{
+    if (!server->voice)
+        return true;
+    answer->speeches = mem_zero(answer->ask.choices, sizeof *answer->speeches);
+    for (uint32_t i = 0; i < answer->ask.choices; i++)
+        if (!mock_speech_make(server->voice, server->config->seed, answer->request, i,
+                              answer->tokens, &answer->speeches[i]))
+            return mock_refuse(no, 500, NULL, NULL,
+                               "The mock server found no text of exactly %u tokens.",
+                               answer->tokens);
+    return true;
+}
+
+bool mock_answer_plan(struct mock_server *server, struct mock_conn *conn, struct mock_refusal *no)
 {
     struct mock_answer *answer = &conn->answer;
     const struct mock_ask *ask = &answer->ask;
@@ -26,17 +45,14 @@ bool mock_answer_plan(struct mock_conn *conn, struct mock_refusal *no)
     if (ask->ignore_eos && ask->max_tokens >= 0 && !answer->over.empty)
         natural = most;
     uint64_t tokens = lesser(natural, most);
-    bool lengthened = tokens < answer->least;
-    if (lengthened)
-        tokens = answer->least;
     if (tokens > ask->most / ask->choices)
         return mock_refuse(no, 400, "invalid_value", "max_tokens",
                            "The mock server's answers to such requests have at most %u tokens over "
                            "all choices.",
                            ask->most);
     answer->tokens = (uint32_t)tokens;
-    answer->cut = !lengthened && (most < natural || (ask->ignore_eos && most == natural));
-    return true;
+    answer->cut = most < natural || (ask->ignore_eos && most == natural);
+    return plan_speeches(server, answer, no);
 }
 
 static uint64_t times(uint64_t a, uint64_t b)
@@ -170,7 +186,7 @@ static void prepare(struct mock_server *server, struct mock_conn *conn)
     conn->progress.due_ns = first_due_ns(server, conn);
 }
 
-void mock_answer_usual(struct mock_server *server, struct mock_conn *conn, uint64_t begun_ns)
+static void begin(struct mock_server *server, struct mock_conn *conn, uint64_t begun_ns)
 {
     const struct mock_ask *ask = &conn->answer.ask;
     struct mock_progress *progress = &conn->progress;
@@ -187,14 +203,6 @@ void mock_answer_usual(struct mock_server *server, struct mock_conn *conn, uint6
     progress->late_by_client = false;
 }
 
-static void begin(struct mock_server *server, struct mock_conn *conn, uint64_t begun_ns)
-{
-    if (conn->answer.scenario)
-        mock_scene_begin(server, conn);
-    else
-        mock_answer_usual(server, conn, begun_ns);
-}
-
 void mock_answer_begin(struct mock_server *server, struct mock_conn *conn)
 {
     if (mock_slots_enter(server, conn))
@@ -206,10 +214,6 @@ void mock_answer_resume(struct mock_server *server, struct mock_conn *conn)
     if (conn->state != MOCK_CONN_ANSWERING || conn->ended || mock_conn_blocked(conn) ||
         conn->turn == MOCK_TURN_WAITING || conn->turn == MOCK_TURN_CALLED)
         return;
-    if (conn->scene.playing) {
-        mock_timer_set(&server->timers, &conn->timer, clock_now_ns());
-        return;
-    }
     conn->progress.late_by_client = true;
     mock_timer_set(&server->timers, &conn->timer, conn->progress.due_ns);
 }
@@ -225,7 +229,7 @@ static void end_stream(struct mock_server *server, struct mock_conn *conn, bool 
 {
     const struct mock_overrides *over = &conn->answer.over;
     const struct mock_shape *shape = mock_shape_of(server, conn);
-    if (!over->nodone && !over->noend && shape->done && !(failed && shape->failure_ends)) {
+    if (!over->nodone && shape->done && !(failed && shape->failure_ends)) {
         shape->done(&server->event, &conn->answer);
         frame(server, conn);
     }
@@ -244,27 +248,11 @@ static bool fault_here(const struct mock_conn *conn)
            reached(over->stall, events) || reached(over->error, events);
 }
 
-/* Half of the token event that would have come next. */
-static void add_half(struct mock_server *server, struct mock_conn *conn)
-{
-    struct mock_answer *answer = &conn->answer;
-    uint32_t choices = answer->ask.choices;
-    uint64_t events = conn->progress.events;
-    size_t before = server->out.len;
-    if (!answer->over.half || !answer->ask.stream || events >= mock_answer_events(answer))
-        return;
-    mock_shape_of(server, conn)
-        ->token(&server->event, answer, (uint32_t)(events % choices), (uint32_t)(events / choices));
-    frame(server, conn);
-    server->out.len = before + (server->out.len - before) / 2;
-}
-
 /* Sends what is written and leaves the answer at that. */
 static void break_off(struct mock_server *server, struct mock_conn *conn)
 {
     uint64_t events = conn->progress.events;
     bool reset = reached(conn->answer.over.reset, events);
-    add_half(server, conn);
     if (!send_out(server, conn))
         return;
     if (reset || reached(conn->answer.over.abort, events))
@@ -318,7 +306,7 @@ static void add_tail(struct mock_server *server, struct mock_conn *conn)
 {
     struct mock_answer *answer = &conn->answer;
     const struct mock_shape *shape = mock_shape_of(server, conn);
-    if (shape->finish && !answer->over.noend)
+    if (shape->finish)
         add_events(server, conn, shape->finish, shape->finishes);
     if (shape->usage && answer->ask.include_usage && !answer->over.nousage) {
         shape->usage(&server->event, answer);
@@ -420,8 +408,6 @@ void mock_answer_due(struct mock_server *server, struct mock_conn *conn)
     if (conn->turn == MOCK_TURN_CALLED) {
         conn->turn = MOCK_TURN_BEGUN;
         begin(server, conn, clock_now_ns());
-    } else if (conn->scene.playing) {
-        mock_scene_due(server, conn);
     } else if (conn->answer.ask.stream) {
         stream_due(server, conn);
     } else {
@@ -431,6 +417,10 @@ void mock_answer_due(struct mock_server *server, struct mock_conn *conn)
 
 void mock_answer_fini(struct mock_conn *conn)
 {
+    for (uint32_t i = 0; conn->answer.speeches && i < conn->answer.ask.choices; i++)
+        mock_speech_fini(&conn->answer.speeches[i]);
+    free(conn->answer.speeches);
+    conn->answer.speeches = NULL;
     mock_ask_fini(&conn->answer.ask);
     buf_fini(&conn->answer.prefix);
     buf_fini(&conn->answer.said);

@@ -168,7 +168,7 @@ static void write_token(struct buf *out, struct mock_answer *answer, uint32_t ch
 {
     begin_event(out, answer, "content_block_delta");
     buf_add_text(out, ",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":");
-    mock_text_write(out, answer->seed, answer->request, choice, k);
+    mock_write_token(out, answer, choice, k);
     buf_add_text(out, "}");
     end_event(out, answer, k == 0);
 }

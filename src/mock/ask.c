@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mock/speech.h"
 #include "mock/text.h"
 #include "wire/json.h"
 
@@ -24,7 +25,8 @@ bool mock_refuse(struct mock_refusal *no, int status, const char *code, const ch
 
 void mock_ask_init(struct mock_ask *ask, bool chat)
 {
-    *ask = (struct mock_ask){.chat = chat,
+    *ask = (struct mock_ask){.voice = ask->voice,
+                             .chat = chat,
                              .choices = 1,
                              .per_event = 1,
                              .most = MOCK_MAX_TOKENS,
@@ -161,7 +163,10 @@ const char *mock_field_text(const cJSON *object, const char *name)
 
 void mock_count_prompt(const char *text, struct mock_ask *ask)
 {
-    ask->prompt_tokens += mock_text_count(span_text(text));
+    uint64_t count = 0;
+    if (!ask->voice || !mock_voice_count(ask->voice, span_text(text), &count))
+        count = mock_text_count(span_text(text));
+    ask->prompt_tokens += count;
 }
 
 static bool read_part(const cJSON *part, const char *param, struct mock_ask *ask,

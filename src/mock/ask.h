@@ -10,6 +10,7 @@
 #include "base/span.h"
 
 struct cJSON;
+struct mock_voice;
 
 /* An error answer, in no dialect yet. */
 struct mock_refusal {
@@ -38,11 +39,13 @@ struct mock_ask {
     uint32_t most;      /* tokens over all choices: more are refused */
     uint64_t prompt_tokens;
     int64_t max_tokens, min_tokens; /* -1 = not given */
+    struct mock_voice *voice;       /* the server's; NULL = it counts its own words */
     char *model;                    /* owned; NULL = the request names none */
 };
 
 enum { MOCK_MAX_TOKENS = 1000000 }; /* of one answer, over all choices */
 
+/* All but the voice, which whoever has the request read sets before. */
 void mock_ask_init(struct mock_ask *ask, bool chat);
 void mock_ask_fini(struct mock_ask *ask);
 

@@ -166,7 +166,7 @@ static void say(struct mock_answer *answer, uint32_t k)
 {
     struct buf *said = &answer->said;
     size_t start = said->len;
-    mock_text_write(said, answer->seed, answer->request, 0, k);
+    mock_write_token(said, answer, 0, k);
     said->len -= 2; /* its quotes */
     memmove(said->data + start, said->data + start + 1, said->len - start);
 }
@@ -186,7 +186,7 @@ static void write_token(struct buf *out, struct mock_answer *answer, uint32_t ch
         say(answer, k);
         write_said(out, answer);
     } else {
-        mock_text_write(out, answer->seed, answer->request, choice, k);
+        mock_write_token(out, answer, choice, k);
     }
     end_output(out, answer, "null", (uint64_t)k + 1);
     mock_write_stamps(out, answer, k == 0);

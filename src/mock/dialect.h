@@ -11,11 +11,11 @@
 #include "mock/ask.h"
 #include "mock/http_request.h"
 #include "mock/overrides.h"
+#include "mock/speech.h"
 #include "mock/stats.h"
 
 struct mock_server;
 struct mock_conn;
-struct mock_scenario;
 
 /* One answer as decided when its request had been read. */
 struct mock_answer {
@@ -25,11 +25,11 @@ struct mock_answer {
     uint64_t seed;     /* of the texts */
     uint64_t read_ns;  /* when the request had been read */
     uint64_t begun_ns; /* when its work began; later if it had to wait for a slot */
-    const struct mock_scenario *scenario; /* that serves it; NULL = the usual answer */
-    uint32_t least;                       /* tokens of each choice that it must have */
-    uint32_t tokens;                      /* of each choice */
-    bool cut;                             /* ended by the request's max_tokens */
+    uint32_t tokens;   /* of each choice */
+    bool cut;          /* ended by the request's max_tokens */
     bool whole;        /* nothing is missing: counts as completed once it has left */
+    /* One a choice: in a tokenizer's tokens; owned, NULL = the mock's own words. */
+    struct mock_speech *speeches;
     struct buf prefix; /* of every event and body, up to and with the model */
     struct buf said;   /* the inside of a JSON string: the text so far, where ask.whole wants it */
     uint64_t frames;   /* events numbered so far, where the dialect numbers them */

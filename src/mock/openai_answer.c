@@ -61,7 +61,7 @@ void mock_openai_token(struct buf *out, struct mock_answer *answer, uint32_t cho
 {
     begin_choice(out, answer, choice);
     buf_add_text(out, answer->ask.chat ? ",\"delta\":{\"content\":" : ",\"text\":");
-    mock_text_write(out, answer->seed, answer->request, choice, k);
+    mock_write_token(out, answer, choice, k);
     if (answer->ask.chat)
         buf_add_text(out, "}");
     end_choice(out, answer, NULL, k == 0);

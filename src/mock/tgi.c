@@ -87,7 +87,7 @@ static void add_token(struct buf *out, const struct mock_answer *answer, uint32_
     if (special)
         buf_add_text(out, "\"</s>\"");
     else
-        mock_text_write(out, answer->seed, answer->request, 0, k);
+        mock_write_token(out, answer, 0, k);
     buf_add_text(out, ",\"logprob\":-0.5");
     buf_add_text(out, special ? ",\"special\":true}" : ",\"special\":false}");
 }
@@ -108,7 +108,8 @@ static void add_end(struct buf *out, const struct mock_answer *answer)
     buf_add_text(out, ",\"details\":");
     if (answer->ask.details) {
         add_reason(out, answer);
-        mock_write_field(out, ",\"input_length\":", answer->ask.prompt_tokens);
+        if (!answer->over.nousage)
+            mock_write_field(out, ",\"input_length\":", answer->ask.prompt_tokens);
         buf_add_text(out, "}");
     } else {
         buf_add_text(out, "null");

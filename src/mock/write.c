@@ -29,13 +29,31 @@ void mock_write_text_or_null(struct buf *out, const char *text)
         buf_add_text(out, "null");
 }
 
+static void add_token(struct buf *out, const struct mock_answer *answer, uint32_t choice,
+                      uint32_t k)
+{
+    if (answer->speeches)
+        buf_add_span(out, mock_speech_token(&answer->speeches[choice], k));
+    else
+        mock_text_add(out, answer->seed, answer->request, choice, k);
+}
+
+void mock_write_token(struct buf *out, const struct mock_answer *answer, uint32_t choice,
+                      uint32_t k)
+{
+    if (answer->speeches)
+        json_write_string(out, mock_speech_token(&answer->speeches[choice], k));
+    else
+        mock_text_write(out, answer->seed, answer->request, choice, k);
+}
+
 void mock_write_tokens(struct buf *out, const struct mock_answer *answer, uint32_t choice,
                        uint32_t from, uint32_t to)
 {
     struct buf text;
     buf_init(&text, SIZE_MAX / 2); /* bounded by MOCK_MAX_TOKENS */
     for (uint32_t k = from; k < to; k++)
-        mock_text_add(&text, answer->seed, answer->request, choice, k);
+        add_token(&text, answer, choice, k);
     json_write_string(out, buf_span(&text));
     buf_fini(&text);
 }

@@ -6,6 +6,9 @@
 /* `before` followed by the number. */
 void mock_write_field(struct buf *out, const char *before, uint64_t value);
 void mock_write_text_or_null(struct buf *out, const char *text);
+/* Token k of a choice as a JSON string. */
+void mock_write_token(struct buf *out, const struct mock_answer *answer, uint32_t choice,
+                      uint32_t k);
 /* Tokens from…to − 1 of a choice as one JSON string. */
 void mock_write_tokens(struct buf *out, const struct mock_answer *answer, uint32_t choice,
                        uint32_t from, uint32_t to);

@@ -170,7 +170,7 @@ static void write_token(struct buf *out, struct mock_answer *answer, uint32_t ch
 {
     begin_chunk(out, answer);
     buf_add_text(out, "\"delta\":{\"role\":\"assistant\",\"content\":");
-    mock_text_write(out, answer->seed, answer->request, choice, k);
+    mock_write_token(out, answer, choice, k);
     buf_add_text(out, "}}]");
     mock_write_stamps(out, answer, k == 0);
     mock_write_event_end(out, answer);
