@@ -22,8 +22,8 @@ SERVER_CORE, CLIENT_CORE = "0", "1"
 
 class Mock:
     """The server, on its own core, with its own account of what it did."""
-    def __init__(self, program, *words, jitter="0%", core=SERVER_CORE):
-        self.process = subprocess.Popen([*(["taskset", "-c", core] if core else []), program, "mock", "--port", "0", "--jitter", jitter, *words],
+    def __init__(self, program, *words, jitter="0%"):
+        self.process = subprocess.Popen(["taskset", "-c", SERVER_CORE, program, "mock", "--port", "0", "--jitter", jitter, *words],
                                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self.port = int(re.search(r":(\d+)", self.process.stdout.readline().split("http:")[1]).group(1))
 
@@ -42,15 +42,11 @@ class Mock:
         self.process.wait()
 
 
-def spent(words):
+def spent(words, **more):
     """Runs a command on the client's core: its output, CPU seconds, peak memory in KB, seconds."""
-    return spent_anywhere(["taskset", "-c", CLIENT_CORE, *words])
-
-
-def spent_anywhere(words):
     with tempfile.TemporaryFile("w+") as out:
         begun = time.monotonic()
-        process = subprocess.Popen(list(map(str, words)), stdout=out)
+        process = subprocess.Popen(["taskset", "-c", CLIENT_CORE, *map(str, words)], stdout=out, **more)
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.monotonic() - begun
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -87,7 +83,7 @@ def wrk(bench, load, *_):
     return {"requests": requests, "events": 0, "cpu_s": cpu, "rss_kb": rss}
 
 
-def llmbench(bench, load, *flags, spent=spent):
+def llmbench(bench, load, *flags):
     name = f"run{time.monotonic_ns()}"
     report = os.path.join(bench.folder, "report.json")
     url = f"http://127.0.0.1:{load.mock.port}/v1/chat/completions" + ("?" + load.query if load.query else "")
@@ -96,30 +92,21 @@ def llmbench(bench, load, *flags, spent=spent):
              "--json", report]
     if not load.plain:
         words.append("--stream")
-    words += [flag for flag in flags if flag == "--pin"]
     code, _, cpu, rss, seconds = spent(words)
     assert code == 0, f"llmbench ended with {code}"
     with open(report, encoding="utf-8") as file:
         said = json.load(file)
     stage = said["stages"][0] if "stages" in said else said
-    database = os.path.join(bench.folder, name + ".db")
-    found = {"requests": load.requests, "answer_kb": answer_bytes(database) / 1024, "events": load.requests * (load.tokens + 4), "cpu_s": cpu, "rss_kb": rss, "seconds": seconds,
+    found = {"requests": load.requests, "events": load.requests * (load.tokens + 4), "cpu_s": cpu, "rss_kb": rss, "seconds": seconds,
              "worker_s": stage["trust"]["worker_cpu_s"], "trust": stage["trust"], "sound": stage["verdict"]["sound"],
              "reasons": stage["verdict"]["reasons"]}
     if "--errors" in flags:
-        found.update(errors(database))
+        found.update(errors(os.path.join(bench.folder, name + ".db")))
     for end in (".db", ".log", ".db-wal", ".db-shm"):
         path = os.path.join(bench.folder, name + end)
         if os.path.exists(path):
             os.remove(path)
     return found
-
-
-def answer_bytes(path):
-    base = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-    total = base.execute("SELECT sum(length(response_messages)) FROM result").fetchone()[0]
-    base.close()
-    return total or 0
 
 
 def errors(path):
@@ -251,8 +238,7 @@ def memory(bench):
     for name, client in (("raw", raw), ("llmbench", llmbench)):
         few = client(bench, Load(mock, 100, 100, 25))
         many = client(bench, Load(mock, 10000, 10000, 25))
-        grown, answers = ((many.get(field, 0) - few.get(field, 0)) / 1024 / 9.9 for field in ("rss_kb", "answer_kb"))
-        print(f"    {name:18} {grown:6.1f} MB for 1,000 streams, of which the answers that are kept {answers:.1f}, the rest {grown - answers:.1f}")
+        print(f"    {name:18} {(many['rss_kb'] - few['rss_kb']) / 1024 / 9.9:6.1f} MB for 1,000 streams, answers, samples and all")
     mock.end()
 
 
@@ -280,21 +266,6 @@ def arrivals(bench):
     lag = stage["trust"]["schedule_lag"]
     print(f"    exit {code}; schedule lag p50 {lag['p50'] * 1e6:.0f} us, p99 {lag['p99'] * 1e6:.0f} us, max {lag['max'] * 1e3:.2f} ms; "
           f"{mock.ask('/stats')['requests']['total']} requests at the server; sound: {stage['verdict']['sound']} {stage['verdict']['reasons']}")
-    mock.end()
-
-
-def pinning(bench):
-    """Nothing is bound to a core but by --pin itself: the server, too, runs where the system puts it."""
-    print("\n--pin, 1,000 streams at 50 events/s, the system free to move every thread (us)")
-    mock = Mock(bench.program, "--ttft", "20ms", "--itl", "20ms", jitter="50%", core=None)
-    load = Load(mock, 1000, 2000, 100)
-    for i in range(ROUNDS):
-        for flags in ((), ("--pin",)) if i % 2 == 0 else (("--pin",), ()):
-            mock.reset()
-            run = llmbench(bench, load, "--errors", *flags, spent=spent_anywhere)
-            lag, delay = run["trust"]["loop_lag"], run["trust"]["receive_delay"]
-            print(f"    {flags[0] if flags else '':8} worker {run['worker_s'] / run['events'] * 1e6:6.2f} us an event; loop lag p99 {lag['p99'] * 1e6:8.1f}, receive delay p99 "
-                  f"{delay['p99'] * 1e6:8.1f}, ITL error p99 {run['itl_us']['p99']:8.1f}, {100 * run['marked']:.1f} % of the gaps marked")
     mock.end()
 
 
@@ -333,7 +304,7 @@ def size(bench):
 
 
 CASES = {"paced": lambda bench: [paced(bench, 300), paced(bench, 1000), paced(bench, 3000), paced(bench, 3000, 80, 40)], "bulk": bulk, "plain": plain, "accuracy": accuracy, "memory": memory,
-         "growth": growth, "arrivals": arrivals, "pinning": pinning, "start_up": start_up, "size": size}
+         "growth": growth, "arrivals": arrivals, "start_up": start_up, "size": size}
 
 
 def machine():

@@ -111,7 +111,7 @@ static void score(struct bench *bench, struct request *request)
 {
     struct exchange *exchange = exchange_of(bench, request);
     uint64_t begin = clock_thread_cpu_ns();
-    struct sample *sample = answer_score(bench->scorer, exchange);
+    struct sample *sample = answer_score(bench->scorer, NULL, exchange);
     bench->score_ns += clock_thread_cpu_ns() - begin;
     bench->events += sample->event_count;
     bench->outcome = outcome_name(sample->outcome);

@@ -165,6 +165,37 @@ static bool check_prompt_length(const struct run_spec *spec, struct err *err)
                    (long long)spec->min_prompt_length, (long long)spec->max_prompt_length);
 }
 
+/* What needs a tokenizer, and which limits exclude each other. */
+static bool check_tokenizer(const struct opt_set *set, const struct run_spec *spec, struct err *err)
+{
+    static const char *const needing[] = {"check-tokens", "min-prompt-tokens", "max-prompt-tokens"};
+    for (size_t i = 0; i < sizeof needing / sizeof *needing; i++)
+        if (!spec->tokenizer_path && opt_given(set, needing[i]))
+            return err_set(err, "--%s needs --tokenizer-path, which says what counts the tokens",
+                           needing[i]);
+    if (spec->max_prompt_tokens == 0 || spec->max_prompt_tokens >= spec->min_prompt_tokens)
+        return true;
+    return err_set(err,
+                   "--min-prompt-tokens %lld and --max-prompt-tokens %lld leave no length between "
+                   "them",
+                   (long long)spec->min_prompt_tokens, (long long)spec->max_prompt_tokens);
+}
+
+/* Data sets from elsewhere may look at these too. */
+static bool check_lengths(const struct opt_set *set, const struct run_spec *spec, struct err *err)
+{
+    static const char *const made[] = {"input-tokens", "prefix-tokens"};
+    bool random = spec->dataset && strcmp(spec->dataset, "random") == 0;
+    bool unused =
+        spec->prompt || (spec->dataset ? script_known("datasets", spec->dataset) : !spec->script);
+    for (size_t i = 0; i < sizeof made / sizeof *made; i++)
+        if (opt_given(set, made[i]) && (unused && (spec->prompt || !random)))
+            return err_set(
+                err, "--%s says how long the prompts of --dataset random are, which is not given",
+                made[i]);
+    return true;
+}
+
 static bool take_chat_template(struct opt_set *set, struct run_spec *spec, struct err *err)
 {
     if (!spec->no_apply_chat_template)
@@ -302,7 +333,8 @@ bool checks_run(struct opt_set *set, struct run_spec *spec, struct err *err)
 {
     return check_url(spec->url, err) && join_headers(set, spec, err) && check_load(spec, err) &&
            check_readable("--cacert", spec->cacert, err) && checks_dataset(set, spec, err) &&
-           check_prompt_length(spec, err) && take_chat_template(set, spec, err) &&
+           check_prompt_length(spec, err) && check_tokenizer(set, spec, err) &&
+           check_lengths(set, spec, err) && take_chat_template(set, spec, err) &&
            check_conditions(spec, err) && body_checks(spec, err) && read_prompt(spec, err) &&
            checks_results(spec, err);
 }

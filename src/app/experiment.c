@@ -214,7 +214,7 @@ struct experiment *experiment_new(void)
     session_init(&experiment->session, &experiment->options);
     session_log(&experiment->session, false);
     experiment->session.place = &experiment->place;
-    experiment->services = services_of(&experiment->options.spec);
+    experiment->services = services_of(&experiment->options.spec, NULL);
     experiment->host = (struct experiment_host){
         .run = host_run,
         .options = host_options,

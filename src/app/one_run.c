@@ -79,6 +79,7 @@ static bool collect_facts(struct one_run *run, struct err *err)
     facts->url = secrets_url(run->session->secrets, spec->url);
     facts->model = mem_text(spec->model ? spec->model : "");
     facts->data_source = mem_text(run->data.said);
+    facts->tokenizer = mem_text(run->tokenizing.said);
     facts->options = &run->options->set;
     if (!session_name(run->session, facts, err))
         return false;
@@ -114,6 +115,8 @@ static int prepare(struct one_run *run, struct err *err)
     if (!plans_of(spec, spec->prompt != NULL, most_in_flight, &run->plans, err))
         return EXIT_BAD_OPTIONS;
     note_threads(run);
+    if (!tokenizing_open(&run->tokenizing, spec, err))
+        return EXIT_CANNOT_START;
     int code = find_data(run, err);
     if (code == EXIT_DONE && !collect_facts(run, err))
         code = EXIT_BAD_OPTIONS;
@@ -253,6 +256,7 @@ static struct run_config config_of(struct one_run *run)
         .plans = run->plans.items,
         .plan_count = run->plans.count,
         .script = scripts_config(run->options, &run->data, &run->services, run->session),
+        .tokenizer = run->tokenizing.tokenizer,
         .http = http_of(spec_of(run)),
         .place = run->session->place,
         .log = run->session->log,
@@ -276,7 +280,8 @@ int one_run_carry_out(struct one_run *run, struct err *err)
 {
     int code = prepare(run, err);
     if (code == EXIT_DONE) {
-        run->services = services_of(spec_of(run));
+        bool counts = run->tokenizing.tokenizer != NULL;
+        run->services = services_of(spec_of(run), counts ? &run->tokenizing.words : NULL);
         struct run_config config = config_of(run);
         code = run_execute(&config, &run->reports, err) ? EXIT_DONE
                : run->refused                           ? EXIT_BAD_OPTIONS
@@ -314,4 +319,5 @@ void one_run_fini(struct one_run *run)
     run_facts_fini(&run->facts);
     free(run->resolve);
     data_source_fini(&run->data);
+    tokenizing_close(&run->tokenizing);
 }

@@ -4,6 +4,7 @@
 #include "app/data.h"
 #include "app/options.h"
 #include "app/session.h"
+#include "app/tokenizing.h"
 #include "base/err.h"
 #include "model/plan.h"
 #include "model/report.h"
@@ -15,6 +16,7 @@ struct one_run {
     struct session *session;
     const struct options *options; /* valid ones; borrowed */
     struct data_source data;
+    struct tokenizing tokenizing;
     struct script_services services;
     struct run_facts facts;
     struct plans plans;

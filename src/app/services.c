@@ -165,11 +165,13 @@ static bool service_http(void *arg, const struct script_http_request *request,
     return ok;
 }
 
-struct script_services services_of(const struct run_spec *spec)
+struct script_services services_of(const struct run_spec *spec,
+                                   const struct script_tokenizer *tokenizer)
 {
     union {
         const struct run_spec *borrowed;
         void *arg;
     } spec_arg = {.borrowed = spec};
-    return (struct script_services){.http = service_http, .arg = spec_arg.arg};
+    return (struct script_services){
+        .http = service_http, .arg = spec_arg.arg, .tokenizer = tokenizer};
 }

@@ -6,5 +6,7 @@
 
 struct run_spec;
 
-/* Certificates and --connect-timeout as the run has them; `spec` is borrowed. */
-struct script_services services_of(const struct run_spec *spec);
+/* Certificates and --connect-timeout as the run has them; `spec` is borrowed, and so is
+ * `tokenizer`, NULL = none. */
+struct script_services services_of(const struct run_spec *spec,
+                                   const struct script_tokenizer *tokenizer);

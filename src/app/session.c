@@ -122,6 +122,7 @@ static void describe(struct session *session, const struct run_facts *first)
     set_text(&facts->api, first->api);
     set_text(&facts->dataset, first->dataset);
     set_text(&facts->data_source, first->data_source);
+    set_text(&facts->tokenizer, first->tokenizer);
 }
 
 static void open_wandb(struct session *session)

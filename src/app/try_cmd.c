@@ -13,12 +13,14 @@
 #include "app/scripts.h"
 #include "app/services.h"
 #include "app/session.h"
+#include "app/tokenizing.h"
 #include "app/try_options.h"
 #include "app/try_show.h"
 #include "base/mem.h"
 #include "io/http.h"
 #include "model/plan.h"
 #include "out/harmless.h"
+#include "run/counter.h"
 #include "script/watch.h"
 
 enum { MOST_IN_FLIGHT = 1000 }; /* for the plan; nothing flies */
@@ -29,6 +31,7 @@ struct trial {
     struct data_source data;
     struct plans plans;
     struct recorded recorded;
+    struct tokenizing tokenizing;
     struct script_services services;
     struct script_config config;
     struct watch *watch;
@@ -103,7 +106,10 @@ static int prepare(struct trial *trial, struct err *err)
     if (!session->http_begun ||
         data_find(spec, session->log, false, &trial->data, err) != DATA_FOUND)
         return EXIT_CANNOT_START;
-    trial->services = services_of(spec);
+    if (!tokenizing_open(&trial->tokenizing, spec, err))
+        return EXIT_CANNOT_START;
+    bool counts = trial->tokenizing.tokenizer != NULL;
+    trial->services = services_of(spec, counts ? &trial->tokenizing.words : NULL);
     trial->config =
         scripts_config(&trial->options->options, &trial->data, &trial->services, session);
     trial->config.no_setup = trial->options->spec.no_setup;
@@ -246,7 +252,11 @@ static void score(struct trial *trial, struct script *scorer, struct buf *out)
     struct answer_watch watch = try_reading_watch(&reading);
     struct exchange *exchange = exchange_of(trial);
     fail_unbuilt(exchange);
-    struct sample *sample = answer_score_watched(scorer, exchange, &watch);
+    const struct tokenizer *tokenizer = trial->tokenizing.tokenizer;
+    bool check = trial->options->options.spec.check_tokens;
+    struct counter *counter = tokenizer ? counter_new(tokenizer, check) : NULL;
+    struct sample *sample = answer_score_watched(scorer, counter, exchange, &watch);
+    counter_free(counter);
     show_recording(trial, out);
     try_reading_show(out, &reading, sample);
     trial->script_failed =
@@ -311,6 +321,7 @@ static int try_it(struct trial *trial)
     request_free(trial->first);
     recorded_fini(&trial->recorded);
     data_source_fini(&trial->data);
+    tokenizing_close(&trial->tokenizing);
     plans_fini(&trial->plans);
     return flush(code);
 }

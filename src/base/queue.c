@@ -14,8 +14,7 @@ struct entry {
 };
 
 /* Invariant under the lock: while an item is in the queue no waiter is armed, since a waiter is
- * left only at an empty queue and every addition disarms all of them; a quiet one with the nudge
- * that follows. */
+ * left only at an empty queue and every addition disarms all of them. */
 struct queue {
     pthread_mutex_t lock;
     pthread_cond_t room;  /* the front putter's turn or room may have come */
@@ -105,6 +104,9 @@ static void append(struct queue *queue, void *item, size_t bytes)
     queue->bytes += bytes;
     if (queue->bytes > queue->peak_bytes)
         queue->peak_bytes = queue->bytes;
+    pthread_cond_signal(&queue->items);
+    if (queue->level_waiters)
+        pthread_cond_broadcast(&queue->level);
 }
 
 /* Disarms all waiters under the lock; wakes_call then calls them without it. */
@@ -140,16 +142,11 @@ static void wakes_call(struct queue *queue, struct wakes *wakes)
     pthread_mutex_unlock(&queue->lock);
 }
 
-/* After additions: wakes who waits for them, and leaves the lock. */
-static void wake_and_unlock(struct queue *queue)
+/* Adds the item and leaves the lock. */
+static void append_and_wake(struct queue *queue, void *item, size_t bytes)
 {
     struct wakes wakes;
-    if (queue->count == 1)
-        pthread_cond_signal(&queue->items);
-    else
-        pthread_cond_broadcast(&queue->items);
-    if (queue->level_waiters)
-        pthread_cond_broadcast(&queue->level);
+    append(queue, item, bytes);
     wakes_detach(queue, &wakes);
     pthread_mutex_unlock(&queue->lock);
     wakes_call(queue, &wakes);
@@ -171,37 +168,19 @@ bool queue_put(struct queue *queue, void *item, size_t bytes)
     }
     if (queue->next_turn != queue->turn)
         pthread_cond_broadcast(&queue->room);
-    append(queue, item, bytes);
-    wake_and_unlock(queue);
+    append_and_wake(queue, item, bytes);
     return true;
-}
-
-static bool push_and_keep_lock(struct queue *queue, void *item, size_t bytes)
-{
-    pthread_mutex_lock(&queue->lock);
-    if (!queue->closed)
-        append(queue, item, bytes);
-    return !queue->closed;
 }
 
 bool queue_push(struct queue *queue, void *item, size_t bytes)
 {
-    bool pushed = push_and_keep_lock(queue, item, bytes);
-    wake_and_unlock(queue);
-    return pushed;
-}
-
-bool queue_push_quietly(struct queue *queue, void *item, size_t bytes)
-{
-    bool pushed = push_and_keep_lock(queue, item, bytes);
-    pthread_mutex_unlock(&queue->lock);
-    return pushed;
-}
-
-void queue_nudge(struct queue *queue)
-{
     pthread_mutex_lock(&queue->lock);
-    wake_and_unlock(queue);
+    if (queue->closed) {
+        pthread_mutex_unlock(&queue->lock);
+        return false;
+    }
+    append_and_wake(queue, item, bytes);
+    return true;
 }
 
 /* A putter that waits is woken when half of the room is free, not for each item anew. */

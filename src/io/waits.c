@@ -66,14 +66,11 @@ void waits_note(struct waits *waits, struct wait *wait, uint64_t since_ns)
 {
     if (wait->next)
         waits_unlink(wait);
-    struct wait *last = waits->head.prev;
-    while (last != &waits->head && last->since_ns > since_ns)
-        last = last->prev;
     wait->since_ns = since_ns;
-    wait->prev = last;
-    wait->next = last->next;
+    wait->prev = waits->head.prev;
+    wait->next = &waits->head;
     wait->prev->next = wait;
-    wait->next->prev = wait;
+    waits->head.prev = wait;
     waits_arm(waits, since_ns);
 }
 

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "base/mem.h"
+#include "run/counter.h"
 #include "run/reading.h"
 #include "script/script.h"
 #include "wire/json.h"
@@ -245,11 +246,46 @@ static int64_t tokens_of_events(const struct sample *sample)
     return tokens;
 }
 
-static void answer_tokens(struct script *script, struct sample *sample, struct reading *reading)
+static void counter_failed(struct sample *sample, const struct err *err)
+{
+    if (!sample->token_error)
+        sample->token_error = mem_printf("the tokenizer: %s", err->text);
+    sample->uncounted = true;
+}
+
+/* The tokenizer's counts, where nobody before it has said a number, or it is to be compared. */
+static void answer_count(struct counter *counter, struct script *script, struct sample *sample,
+                         struct reading *reading)
+{
+    bool check = counter_checks(counter);
+    int64_t completion = TOKENS_UNKNOWN, prompt = TOKENS_UNKNOWN, guessed = 0;
+    struct err err;
+    if (sample->text_events && !counter_answer(counter, reading, &completion, &err))
+        counter_failed(sample, &err);
+    if (sample->outcome == OUTCOME_OK && (check || sample->prompt_source == TOKENS_NONE) &&
+        !counter_prompt(counter, script, sample->exchange->request, &prompt, &guessed, &err))
+        counter_failed(sample, &err);
+    if (sample->completion_source == TOKENS_NONE && completion != TOKENS_UNKNOWN) {
+        sample->completion_tokens = completion;
+        sample->completion_source = TOKENS_TOKENIZER;
+    }
+    if (sample->prompt_source == TOKENS_NONE && prompt != TOKENS_UNKNOWN) {
+        sample->prompt_tokens = prompt;
+        sample->prompt_source = TOKENS_TOKENIZER;
+        sample->template_tokens = guessed;
+    }
+    if (check || sample->completion_source == TOKENS_TOKENIZER)
+        sample->counted_completion = completion;
+    sample->counted_prompt = prompt;
+}
+
+static void answer_tokens(struct script *script, struct counter *counter, struct sample *sample,
+                          struct reading *reading)
 {
     const struct request *request = sample->exchange->request;
     int64_t prompt = TOKENS_UNKNOWN, completion = TOKENS_UNKNOWN;
     struct err err;
+    sample_no_tokens(sample);
     if (sample->outcome == OUTCOME_OK &&
         !script_parse_responses(script, reading->payloads, reading->payload_count,
                                 span_of(request->body, request->body_len), &prompt, &completion,
@@ -265,8 +301,13 @@ static void answer_tokens(struct script *script, struct sample *sample, struct r
                  &sample->completion_source);
     sample->cached_tokens = usage->cached;
     sample->reasoning_tokens = usage->reasoning;
+    sample->usage_prompt = usage->prompt;
+    sample->usage_completion = usage->completion;
+    bool refused = sample->token_error != NULL;
+    if (counter && !refused)
+        answer_count(counter, script, sample, reading);
     if (sample->completion_source == TOKENS_NONE && sample->streamed && sample->text_events &&
-        !sample->token_error) {
+        !refused) {
         sample->completion_tokens = tokens_of_events(sample);
         sample->completion_source = TOKENS_EVENTS;
     }
@@ -289,13 +330,14 @@ static char *answer_responses(const struct reading *reading, size_t *len)
     return buf_take(&out);
 }
 
-struct sample *answer_score(struct script *script, struct exchange *exchange)
+struct sample *answer_score(struct script *script, struct counter *counter,
+                            struct exchange *exchange)
 {
-    return answer_score_watched(script, exchange, NULL);
+    return answer_score_watched(script, counter, exchange, NULL);
 }
 
-struct sample *answer_score_watched(struct script *script, struct exchange *exchange,
-                                    const struct answer_watch *watch)
+struct sample *answer_score_watched(struct script *script, struct counter *counter,
+                                    struct exchange *exchange, const struct answer_watch *watch)
 {
     struct sample *sample = MEM_NEW(struct sample);
     const struct script_facts *facts = script_facts(script);
@@ -305,6 +347,7 @@ struct sample *answer_score_watched(struct script *script, struct exchange *exch
     struct reading reading;
     reading_init(&reading, script, sample);
     reading.watch = watch;
+    reading.counting = counter != NULL;
     if (watch)
         watch->framed(watch->arg, framing_name(framing));
     if (exchange->finish != FINISH_NONE && exchange->request->fault == NULL) {
@@ -313,7 +356,7 @@ struct sample *answer_score_watched(struct script *script, struct exchange *exch
     }
     reading_finish(&reading);
     answer_judge(sample, &reading, script_secrets(script), facts);
-    answer_tokens(script, sample, &reading);
+    answer_tokens(script, counter, sample, &reading);
     script_measure(script, sample);
     sample->responses = answer_responses(&reading, &sample->responses_len);
     script_answer_end(script);
@@ -348,8 +391,7 @@ struct sample *answer_unread(const struct script *script, struct exchange *excha
     reading_fault(&reading, &fault);
     reading_finish(&reading);
     answer_judge(sample, &reading, script_secrets(script), facts);
-    sample->prompt_tokens = sample->completion_tokens = TOKENS_UNKNOWN;
-    sample->cached_tokens = sample->reasoning_tokens = TOKENS_UNKNOWN;
+    sample_no_tokens(sample);
     sample->responses = whole_body(exchange, &sample->responses_len);
     reading_fini(&reading);
     return sample;

@@ -4,6 +4,7 @@
 
 #include "model/sample.h"
 
+struct counter;
 struct delta;
 struct script;
 
@@ -24,11 +25,12 @@ struct answer_watch {
     void (*counted)(void *arg, int64_t prompt, int64_t completion); /* by parse_responses */
 };
 
-/* Takes the exchange. `script` is the scorer's own state. */
-struct sample *answer_score(struct script *script, struct exchange *exchange);
+/* Takes the exchange. `script` is the scorer's own state; `counter` too, NULL = no tokenizer. */
+struct sample *answer_score(struct script *script, struct counter *counter,
+                            struct exchange *exchange);
 /* The same under the eyes of `watch`, all of whose functions are there. */
-struct sample *answer_score_watched(struct script *script, struct exchange *exchange,
-                                    const struct answer_watch *watch);
+struct sample *answer_score_watched(struct script *script, struct counter *counter,
+                                    struct exchange *exchange, const struct answer_watch *watch);
 /* The same without any Lua: nothing of the answer is read, and `why` is its fault unless the server
  * or the connection failed too. The script is only asked for what never changes. */
 struct sample *answer_unread(const struct script *script, struct exchange *exchange,

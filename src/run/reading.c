@@ -27,11 +27,10 @@ void reading_begin(struct reading *reading)
 
 void reading_fini(struct reading *reading)
 {
-    for (size_t i = 0; i < reading->choice_count; i++) {
-        buf_fini(&reading->choices[i].content);
-        buf_fini(&reading->choices[i].reasoning);
-    }
+    for (size_t i = 0; i < reading->choice_count * TEXT_KINDS; i++)
+        buf_fini(&reading->choices[i / TEXT_KINDS].text[i % TEXT_KINDS]);
     free(reading->choices);
+    free(reading->steps);
     for (size_t i = 0; i < reading->copy_count; i++)
         free(reading->copies[i]);
     free(reading->copies);
@@ -163,23 +162,44 @@ static struct choice *choice_at(struct reading *reading, int64_t index)
     size_t at = (size_t)index;
     if (at >= reading->choice_count) {
         reading->choices = mem_resize(reading->choices, at + 1, sizeof *reading->choices);
-        for (; reading->choice_count <= at; reading->choice_count++) {
-            buf_init(&reading->choices[reading->choice_count].content, SIZE_MAX / 2);
-            buf_init(&reading->choices[reading->choice_count].reasoning, SIZE_MAX / 2);
-        }
+        for (; reading->choice_count <= at; reading->choice_count++)
+            for (size_t kind = 0; kind < TEXT_KINDS; kind++)
+                buf_init(&reading->choices[reading->choice_count].text[kind], SIZE_MAX / 2);
     }
     return &reading->choices[at];
+}
+
+static void note_step(struct reading *reading, size_t stream, size_t len)
+{
+    if (reading->step_count == reading->step_cap) {
+        reading->step_cap = reading->step_cap ? reading->step_cap * 2 : 64;
+        reading->steps = mem_resize(reading->steps, reading->step_cap, sizeof *reading->steps);
+    }
+    reading->steps[reading->step_count++] = (struct text_step){
+        .event = (uint32_t)(reading->sample->event_count - 1),
+        .stream = (uint32_t)stream,
+        .len = len,
+    };
 }
 
 static void note_text(struct reading *reading, const struct delta *delta)
 {
     struct choice *choice = choice_at(reading, delta->index);
-    if (delta->cumulative && delta->content.data)
-        buf_clear(&choice->content);
-    if (delta->cumulative && delta->reasoning.data)
-        buf_clear(&choice->reasoning);
-    buf_add_span(&choice->content, delta->content);
-    buf_add_span(&choice->reasoning, delta->reasoning);
+    const struct span pieces[] = {
+        [TEXT_CONTENT] = delta->content,
+        [TEXT_REASONING] = delta->reasoning,
+        [TEXT_REFUSAL] = delta->refusal,
+        [TEXT_TOOL] = delta->tool,
+    };
+    for (size_t kind = 0; kind < (reading->counting ? TEXT_KINDS : TEXT_REFUSAL); kind++) {
+        if (!pieces[kind].data)
+            continue;
+        if (delta->cumulative)
+            buf_clear(&choice->text[kind]);
+        buf_add_span(&choice->text[kind], pieces[kind]);
+        if (reading->counting)
+            note_step(reading, (size_t)delta->index * TEXT_KINDS + kind, choice->text[kind].len);
+    }
 }
 
 /* In a C string a NUL would hide the rest. */
@@ -220,6 +240,7 @@ static void note_delta(struct reading *reading, const struct delta *delta)
         later(&reading->usage.reasoning, delta->usage.reasoning);
     }
     reading->done = reading->done || delta->done;
+    reading->tokens_said = reading->tokens_said || delta->tokens != TOKENS_UNKNOWN;
 }
 
 /* What an event record can hold; more is a fault that is named, not a number that is cut. */
@@ -361,7 +382,7 @@ static char *joined_text(struct reading *reading, size_t *len)
     for (size_t i = 0; i < reading->choice_count; i++) {
         if (i)
             buf_add_char(&out, '\n');
-        buf_add_span(&out, buf_span(&reading->choices[i].content));
+        buf_add_span(&out, buf_span(&reading->choices[i].text[TEXT_CONTENT]));
     }
     *len = out.len;
     return reading->choice_count ? buf_take(&out) : NULL;
@@ -370,10 +391,12 @@ static char *joined_text(struct reading *reading, size_t *len)
 void reading_finish(struct reading *reading)
 {
     struct sample *sample = reading->sample;
+    if (reading->tokens_said)
+        sample->event_source = TOKENS_SCRIPT;
     mark_coalesced(sample);
     count_data_events(sample);
     for (size_t i = 0; i < reading->choice_count; i++)
-        sample->text_chars += utf8_count(buf_span(&reading->choices[i].content)) +
-                              utf8_count(buf_span(&reading->choices[i].reasoning));
+        sample->text_chars += utf8_count(buf_span(&reading->choices[i].text[TEXT_CONTENT])) +
+                              utf8_count(buf_span(&reading->choices[i].text[TEXT_REASONING]));
     sample->text = joined_text(reading, &sample->text_len);
 }

@@ -10,8 +10,18 @@ enum {
     TOKENS_MOST = 1000000, /* that one event may carry */
 };
 
+/* What a choice says, each kind for itself; refusals and tool calls are kept for the tokenizer. */
+enum text_kind { TEXT_CONTENT, TEXT_REASONING, TEXT_REFUSAL, TEXT_TOOL, TEXT_KINDS };
+
 struct choice {
-    struct buf content, reasoning;
+    struct buf text[TEXT_KINDS];
+};
+
+/* An event brought a piece of a text, which is so long since then. */
+struct text_step {
+    uint32_t event;
+    uint32_t stream; /* choice · TEXT_KINDS + kind */
+    size_t len;
 };
 
 struct answer_watch;
@@ -33,6 +43,10 @@ struct reading {
 
     struct choice *choices; /* text by choice index */
     size_t choice_count;
+    bool counting;           /* the tokenizer will want the steps */
+    bool tokens_said;        /* the script says how many tokens events carry */
+    struct text_step *steps; /* owned */
+    size_t step_count, step_cap;
 
     struct usage usage;
     char *error;                  /* of an error event, owned */

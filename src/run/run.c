@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "io/loop.h"
 #include "model/run_spec.h"
+#include "run/counter.h"
 #include "run/hooks.h"
 #include "run/pin.h"
 #include "run/stage.h"
@@ -103,6 +104,9 @@ static bool open_scorers(struct run *run, struct err *err)
         if (!script)
             return false;
         run->scorers[run->scorer_count].script = script;
+        if (run->config->tokenizer)
+            run->scorers[run->scorer_count].counter =
+                counter_new(run->config->tokenizer, run->config->spec->check_tokens);
         if (!same_metrics(run, script, err) ||
             !script_set_setup(script, script_setup_result(run->composer.script), err)) {
             run->scorer_count++;
@@ -248,8 +252,12 @@ static bool run_close(struct run *run)
     bool ours = true;
     if (run->collector_ready)
         collector_fini(&run->collector);
-    for (size_t i = 0; i < run->scorer_count; i++)
-        ours &= close_script(run->scorers[i].script);
+    for (size_t i = 0; i < run->scorer_count; i++) {
+        bool closed = close_script(run->scorers[i].script);
+        if (closed)
+            counter_free(run->scorers[i].counter);
+        ours &= closed;
+    }
     ours &= close_script(run->hooks.script);
     ours &= close_script(run->composer.script);
     run->config->script.shared = NULL;

@@ -13,6 +13,8 @@
 #include "model/sink.h"
 #include "script/script.h"
 
+struct tokenizer;
+
 /* Where a run goes on from those before it, whose results are in the same files. */
 struct run_place {
     uint32_t stage;   /* number of its first stage */
@@ -27,10 +29,11 @@ struct run_config {
     const struct run_spec *spec;
     const struct plan *plans; /* the stages, warm-up included; borrowed */
     size_t plan_count;
-    struct script_config script; /* role is set by the line itself */
-    struct http_config http;     /* end_marker and connections are set by the line */
-    struct run_place *place;     /* becomes that of a run to follow; NULL = nothing came before, and
-                                    with this run the sinks hear of the end */
+    struct script_config script;       /* role is set by the line itself */
+    const struct tokenizer *tokenizer; /* borrowed, NULL = none was given */
+    struct http_config http;           /* end_marker and connections are set by the line */
+    struct run_place *place; /* becomes that of a run to follow; NULL = nothing came before, and
+                                with this run the sinks hear of the end */
     struct log *log;
     const struct sink *sinks;
     size_t sink_count;

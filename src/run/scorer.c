@@ -65,7 +65,7 @@ static struct sample *scorer_score(struct scorer *scorer, struct exchange *excha
     if (atomic_load(&scorer->line->overdue) > 1)
         return scorer_unread(scorer, exchange);
     atomic_store(&scorer->current, exchange);
-    struct sample *sample = answer_score(scorer->script, exchange);
+    struct sample *sample = answer_score(scorer->script, scorer->counter, exchange);
     char *why = script_take_overdue(scorer->script);
     if (why)
         line_overdue(scorer->line, why);

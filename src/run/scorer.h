@@ -5,6 +5,7 @@
 #include "model/stats.h"
 #include "run/line.h"
 
+struct counter;
 struct script;
 struct exchange;
 
@@ -13,6 +14,7 @@ enum { SCRIPT_ERROR_LIMIT = 100 }; /* so many requests failed by the script end 
 struct scorer {
     struct line *line;
     struct script *script;              /* its own state */
+    struct counter *counter;            /* its own too; NULL = there is no tokenizer */
     _Atomic(struct exchange *) current; /* being scored, or the last that was */
     struct stats *whole, *steady;
     uint64_t cpu_ns;     /* of its thread in this stage, once that has ended … */

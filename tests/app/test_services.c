@@ -82,7 +82,7 @@ static struct run_spec spec = {.connect_timeout_ns = 2 * NS_PER_S};
 static bool ask(uint16_t port, const char *method, const char *body, const char *header,
                 struct script_http_answer *answer, struct err *err)
 {
-    struct script_services services = services_of(&spec);
+    struct script_services services = services_of(&spec, NULL);
     struct list headers = {0};
     char *url = mem_printf("http://127.0.0.1:%u/path?q=1", (unsigned)port);
     if (header)

@@ -62,8 +62,7 @@ class Contract(unittest.TestCase):
         found = [name for name, _ in contract.BLOCK.findall(self.page)]
         self.assertEqual(sorted(found), sorted(self.tables))
         for name, table in self.tables.items():
-            if name != "reserved":
-                self.assertGreater(len(table.splitlines()), 2, name)
+            self.assertGreater(len(table.splitlines()), 2, name)
 
     def test_limit_of_script_errors(self):
         limit = re.search(r"SCRIPT_ERROR_LIMIT = (\d+)", read("src/run/scorer.h")).group(1)
@@ -165,7 +164,8 @@ class Readme(Case):
         self.write("prompts.txt", "one\ntwo\n")
         self.write("file", "three\n")
         self.write("trace.jsonl", '{"prompt": "one", "at": 0}\n{"prompt": "two", "at": 0.5}\n')
-        changes = {"…": "sk-longenough", "FILE": "prompts.txt", "5m": "500ms", "30s": "1s", "@file": "@file"}
+        changes = {"…": "sk-longenough", "FILE": "prompts.txt", "5m": "500ms", "30s": "1s", "@file": "@file",
+                   "DIR": os.path.join(SOURCE, "tests/data/tokenizer")}
         for number, span in enumerate(said):
             words = [changes.get(word, word) for word in shlex.split(span)]
             if "--dataset" not in words and "--prompt" not in words:
@@ -175,7 +175,9 @@ class Readme(Case):
             self.llmbench(*words, "--sleep-interval", "0s", "--model", "m", "--name", f"row{number}", "--url", self.root, expect=0)
             rows = self.database(f"row{number}").execute("SELECT request FROM result ORDER BY arrival").fetchall()
             sent = [json.loads(row[0])["messages"][0]["content"] for row in rows]
-            if "--dataset" in words:
+            if "random" in words:
+                self.assertEqual(len(set(sent)), 10)
+            elif "--dataset" in words:
                 self.assertEqual(sorted(sent), ["one", "two"], span)
             if "@file" in words:
                 self.assertEqual(sent, ["three\n"], span)
@@ -377,19 +379,6 @@ class Sentences(Case):
     def changed(self, text):
         self.write("s.lua", f'local api = require "apis.openai"\nlocal build = api.build_request\n{text}\nreturn api')
         return ["-s", "s.lua", "--model", "m", "--name", "run", "--url", self.root]
-
-    def test_reserved_names_are_refused(self):
-        for name in contract.reserved(contract.tables(LLMBENCH)):
-            if name == "tokenizer":
-                continue  # a module: below
-            result = self.llmbench(*self.changed(f"api.{name} = {{}}"), "--prompt", "x", expect=3)
-            self.assertIn(f"'{name}'", result.err)
-            self.assertIn("not supported by this version", result.err)
-
-    def test_there_is_no_tokenizer(self):
-        result = self.llmbench(*self.changed('require "tokenizer"'), "--prompt", "x", expect=3)
-        self.assertIn("s.lua:3: the module 'tokenizer'", result.err)
-        self.assertIn("is not supported by this version", result.err)
 
     def test_errors_before_the_run(self):
         for text in ("error('here')", "api.setup = function() error('here') end",

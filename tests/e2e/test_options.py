@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 
 from harness import Case, GOOD, LLMBENCH, SOURCE, ScriptedServer, clean_environment, judged_by_the_clock, plain, read_request
+from test_tokens import BPE, TOKENIZER
 
 CHAT = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}],
         "usage": {"prompt_tokens": 1, "completion_tokens": 2}}
@@ -129,6 +130,8 @@ def key(name, want, base=("--prompt", "hello")):
 
 
 FIVE = ("--dataset", "five.txt")  # "ab", "abcd", "abcdef", "abcdefgh", "abcdefghij"
+TEXTS = ["ab", "abcd", "abcdef", "abcdefgh", "abcdefghij"]
+COUNTED = ("--tokenizer-path", TOKENIZER)
 LUA = ("--script", "own.lua", "--prompt", "hello")  # body {kind=type(messages), drawn=…}
 
 ROWS = {
@@ -172,6 +175,18 @@ ROWS = {
     "test-set": Row("--test-set set.txt", lambda s: s.body.get("max_tokens"), 7, ("-n", "1", "--offline")),
     "min-prompt-length": Row("--min-prompt-length 6", lambda s: s.prompts, ["abcdefgh", "abcdefghij"], FIVE),
     "max-prompt-length": Row("--max-prompt-length 6", lambda s: s.prompts, ["ab", "abcd"], FIVE),
+    "min-prompt-tokens": Row("--min-prompt-tokens 5", lambda s: s.prompts,
+                             [text for text in TEXTS if BPE.count(text) >= 5], (*FIVE, *COUNTED)),
+    "max-prompt-tokens": Row("--max-prompt-tokens 5", lambda s: s.prompts,
+                             [text for text in TEXTS if BPE.count(text) <= 5], (*FIVE, *COUNTED)),
+    "tokenizer-path": Row(f"--tokenizer-path {TOKENIZER}", lambda s: s.column("event_token_source"), ["tokenizer"],
+                          ("--prompt", "hello", "--stream")),
+    "check-tokens": Row("--check-tokens", lambda s: s.column("tokenizer_completion_tokens"), [BPE.count("Hello")],
+                        ("--prompt", "hello", *COUNTED)),
+    "input-tokens": Row("--input-tokens 7", lambda s: [BPE.count(prompt) for prompt in s.prompts], [7],
+                        ("--dataset", "random", *COUNTED, "-n", "1")),
+    "prefix-tokens": Row("--prefix-tokens 30", lambda s: len({tuple(BPE.encode(prompt)[:30]) for prompt in s.prompts}), 1,
+                         ("--dataset", "random", *COUNTED, "--input-tokens", "40", "-n", "3")),
     "apply-chat-template": Row("--apply-chat-template=false", lambda s: s.body["kind"], "string", LUA),
     "no-apply-chat-template": Row("--no-apply-chat-template", lambda s: s.body["kind"], "string", LUA),
     "offline": Row("--offline", lambda s: s.posts, 0, ("-n", "1", "--dataset", "openqa"), hub=True),
@@ -432,12 +447,13 @@ MOCK_ROWS = {  # words, base, what is seen at its URL, what it must be with the 
     "itl": ("--itl 200ms", ("--ttft", "0"), lambda root: ask(root, body={"stream": True, "max_tokens": 5})[2] > 0.6, True),
     "jitter": ("--jitter 100%", ("--ttft", "0", "--itl", "60ms"), lambda root: gap_spread(root) > 40, True),
     "tokens": ("--tokens 3", QUICK, lambda root: json.loads(ask(root)[1])["usage"]["completion_tokens"], 3),
+    "tokenizer-path": (f"--tokenizer-path {TOKENIZER}", QUICK,
+                       lambda root: BPE.count(json.loads(ask(root)[1])["choices"][0]["message"]["content"]), 64),
+    "usage": ("--usage off", QUICK, lambda root: "usage" in json.loads(ask(root)[1]), False),
     "slots": ("--slots 1", ("--ttft", "400ms", "--jitter", "0", "--itl", "0"), lambda root: longest_of_two(root) > 0.75, True),
     "seed": ("--seed 5", QUICK, lambda root: json.loads(ask(root)[1])["choices"][0]["message"]["content"], lambda v: v),
     "api-key": ("--api-key k", QUICK, lambda root: ask(root)[0], 401),
     "model": ("--model else", QUICK, lambda root: ask(root)[0], 404),
-    "fault": ("--fault http-404", QUICK, lambda root: ask(root)[0], 404),
-    "scenario": ("--scenario {scenario}", QUICK, lambda root: ask(root)[1], "as the file says"),
     "token-life": ("--token-life 77s", (*QUICK, "--dialect", "qianfan"), qianfan_life, 77),
 }
 
@@ -462,8 +478,7 @@ class MockOptions(Case):
         with contextlib.closing(ScriptedServer(lambda *_: None)) as free:
             port = free.port
         words, base, see, want = MOCK_ROWS[name]
-        scenario = self.write("a.scenario", "line 'HTTP/1.1 200 OK'\nlength 16\nsend 'as the file says'\n")
-        words = words.format(port=port, scenario=scenario).split(" ")
+        words = words.format(port=port).split(" ")
         anywhere = [] if name == "port" else ["--port", "0"]
         with_it = see(self.start([*anywhere, *base, *words]))
         without = see(self.start(["--port", "0", *base]))

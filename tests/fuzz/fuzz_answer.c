@@ -79,7 +79,7 @@ static void score(const char *api, const struct recorded *recorded, size_t cut, 
     struct script *script = script_open(&config, &err);
     if (!script)
         fuzz_fail(err.text, input);
-    struct sample *sample = answer_score(script, exchange_of(recorded, cut));
+    struct sample *sample = answer_score(script, NULL, exchange_of(recorded, cut));
     check(sample, input);
     log_sample(log, sample);
     sample_free(sample);

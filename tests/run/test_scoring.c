@@ -215,7 +215,7 @@ static const struct {
 static void check_case(struct script *script, size_t i)
 {
     struct sample *sample =
-        answer_score(script, answered(cases[i].status, cases[i].type, cases[i].pieces));
+        answer_score(script, NULL, answered(cases[i].status, cases[i].type, cases[i].pieces));
     const char *name = cases[i].name;
     char *kinds = kinds_of(sample);
     CHECK_TEXT(name, outcome_name(sample->outcome), cases[i].outcome);
@@ -264,7 +264,7 @@ static void test_what_came_with_an_event(void **state)
         struct exchange *exchange = answered(200, "text/event-stream", ways[i].pieces);
         if (ways[i].more >= 0)
             exchange->marks[ways[i].more].more = 1;
-        struct sample *sample = answer_score(fixture->script, exchange);
+        struct sample *sample = answer_score(fixture->script, NULL, exchange);
         CHECK_INT(ways[i].name, sample->events[0].coalesced, ways[i].first);
         CHECK_INT(ways[i].name, sample->events[1].coalesced, ways[i].second);
         sample_free(sample);
@@ -276,7 +276,7 @@ static void test_times(void **state)
     struct fixture *fixture = *state;
     const char *pieces[] = {ROLE, THINK("hm"), TEXT("a"), TEXT("b") FINISH, DONE, NULL};
     struct sample *sample =
-        answer_score(fixture->script, answered(200, "text/event-stream", pieces));
+        answer_score(fixture->script, NULL, answered(200, "text/event-stream", pieces));
     CHECK_INT("first chunk", sample->first_chunk_ns, 1000);
     CHECK_INT("first token", sample->first_token_ns, 1100);
     CHECK_INT("first answer", sample->first_answer_ns, 1200);
@@ -302,7 +302,7 @@ static void test_cut_anywhere(void **state)
         char *head = mem_copy(stream, cut);
         const char *pieces[] = {head, stream + cut, NULL};
         struct sample *sample =
-            answer_score(fixture->script, answered(200, "text/event-stream", pieces));
+            answer_score(fixture->script, NULL, answered(200, "text/event-stream", pieces));
         char *kinds = kinds_of(sample);
         CHECK_TEXT("kinds", kinds, "ocpcoud");
         CHECK_TEXT("text", sample->text, "h\xc3\xa9\xe4\xbd\xa0");
@@ -324,7 +324,7 @@ static void test_broken(void **state)
     exchange->finish = FINISH_BROKEN;
     exchange->fault = OUTCOME_RESET;
     exchange->error = mem_text("connection reset");
-    struct sample *sample = answer_score(fixture->script, exchange);
+    struct sample *sample = answer_score(fixture->script, NULL, exchange);
     CHECK_TEXT("reset", outcome_name(sample->outcome), "reset");
     CHECK_TEXT("its sentence", sample->error, "connection reset");
     CHECK_TEXT("what came before is kept", sample->text, "a");
@@ -335,13 +335,13 @@ static void test_broken(void **state)
     exchange->finish = FINISH_BROKEN;
     exchange->fault = OUTCOME_RESET;
     exchange->error = mem_text("connection reset");
-    sample = answer_score(fixture->script, exchange);
+    sample = answer_score(fixture->script, NULL, exchange);
     CHECK_TEXT("the error event first", outcome_name(sample->outcome), "stream_error");
     sample_free(sample);
 
     exchange = answered(200, "text/event-stream", pieces);
     exchange->finish = FINISH_CANCELLED;
-    sample = answer_score(fixture->script, exchange);
+    sample = answer_score(fixture->script, NULL, exchange);
     CHECK_TEXT("cancelled", outcome_name(sample->outcome), "cancelled");
     sample_free(sample);
 }
@@ -355,7 +355,7 @@ static void test_never_sent(void **state)
     exchange->finish = FINISH_BROKEN;
     exchange->fault = OUTCOME_SCRIPT_ERROR;
     exchange->error = mem_text(request->fault);
-    struct sample *sample = answer_score(fixture->script, exchange);
+    struct sample *sample = answer_score(fixture->script, NULL, exchange);
     CHECK_TEXT("outcome", outcome_name(sample->outcome), "script_error");
     CHECK_TEXT("error", sample->error, "my.lua:3: oops");
     sample_free(sample);

@@ -195,7 +195,7 @@ static void streams_end_as_their_api_says(void **state)
         opt_set_init(&opts, rows, sizeof rows / sizeof *rows, &spec);
         struct script *script = open_script(&opts, cases[i].api, NULL);
         struct sample *sample =
-            answer_score(script, answered(cases[i].status, cases[i].type, cases[i].pieces));
+            answer_score(script, NULL, answered(cases[i].status, cases[i].type, cases[i].pieces));
         check_sample(cases[i].name, sample, &cases[i].want);
         sample_free(sample);
         script_close(script);
@@ -301,7 +301,7 @@ static void scripts_frame_what_they_know(void **state)
         opt_set_init(&opts, rows, sizeof rows / sizeof *rows, &spec);
         struct script *script = open_script(&opts, NULL, path);
         struct sample *sample =
-            answer_score(script, answered(own[i].status, own[i].type, own[i].pieces));
+            answer_score(script, NULL, answered(own[i].status, own[i].type, own[i].pieces));
         check_sample(own[i].name, sample, &own[i].want);
         sample_free(sample);
         script_close(script);
@@ -324,7 +324,7 @@ static void frames_take_the_time_of_their_last_byte(void **state)
     opt_set_init(&opts, rows, sizeof rows / sizeof *rows, &spec);
     struct script *script = open_script(&opts, NULL, path);
     const char *pieces[] = {"2:", "a", "b1:", "c", NULL};
-    struct sample *sample = answer_score(script, answered(200, NULL, pieces));
+    struct sample *sample = answer_score(script, NULL, answered(200, NULL, pieces));
     CHECK_INT("events", sample->event_count, 2);
     CHECK_INT("first", sample->events[0].time_ns, 1200);
     CHECK_INT("second", sample->events[1].time_ns, 1300);
