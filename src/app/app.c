@@ -1,5 +1,6 @@
 #include "app/app.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -159,8 +160,18 @@ int help_cmd(int argc, char **argv, int first)
     return command ? print_help(command, NULL) : unknown_command(argv[first]);
 }
 
+/* Whoever closed one of the three standard descriptors would otherwise have the first file or
+ * socket in its place, and progress lines written into it. What is written there still fails. */
+static void hold_descriptors(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY) != fd)
+            return;
+}
+
 int app_main(int argc, char **argv)
 {
+    hold_descriptors();
     const struct command *command = &about_commands[0];
     int first = 1, code;
     if (argc > 1 && argv[1][0] != '-' && !strstr(argv[1], "://")) {

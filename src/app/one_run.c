@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "io/loop.h"
+#include "out/running.h"
 #include "out/store.h"
 #include "run/run.h"
 
@@ -222,6 +223,14 @@ static void on_stage_done(void *arg, const struct report *report)
     fflush(out);
 }
 
+static void on_show(void *arg, const struct live *live, bool rests)
+{
+    struct one_run *run = arg;
+    char *table = running_table(live, rests);
+    log_show(run->session->log, span_text(table));
+    free(table);
+}
+
 static void on_abandon(void *arg)
 {
     struct one_run *run = arg;
@@ -265,6 +274,7 @@ static struct run_config config_of(struct one_run *run)
         .facts = &run->facts,
         .ready = on_ready,
         .stage_done = on_stage_done,
+        .show = on_show,
         .abandon = on_abandon,
         .stuck = on_stuck,
         .arg = run,

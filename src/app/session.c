@@ -13,6 +13,7 @@
 #include "app/work_dir.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/tame.h"
 #include "io/http.h"
 #include "io/loop.h"
 #include "out/console_compare.h"
@@ -30,9 +31,13 @@ int session_fail(const struct session *session, int code, const struct err *err)
 {
     if (!err->text[0])
         return code;
-    char *text = secrets_hidden(session->secrets, err->text);
-    fprintf(stderr, "llmbench: %s\n", text);
-    free(text);
+    char *hidden = secrets_hidden(session->secrets, err->text);
+    struct buf text;
+    buf_init(&text, SIZE_MAX);
+    tame(&text, span_text(hidden), false);
+    fprintf(stderr, "llmbench: %.*s\n", (int)text.len, text.data);
+    buf_fini(&text);
+    free(hidden);
     return code;
 }
 

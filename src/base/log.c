@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/tame.h"
 
 #define LONGEST_MESSAGE ((size_t)64 * 1024)
 #define EARLY_LIMIT ((size_t)1024 * 1024)
@@ -86,21 +87,6 @@ void log_set_live(struct log *log, bool live)
     pthread_mutex_unlock(&log->lock);
 }
 
-/* Appends the text so that a server's words can neither drive the terminal nor look like a line of
- * ours: control bytes become visible, continuation lines are indented. */
-static void add_tame(struct buf *out, struct span text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.data[i];
-        if (c == '\n')
-            buf_add_text(out, "\n  ");
-        else if ((c < 0x20 && c != '\t') || c == 0x7f)
-            buf_printf(out, "\\x%02x", c);
-        else
-            buf_add_char(out, (char)c);
-    }
-}
-
 /* The message with secrets hidden and without its final newlines. */
 static struct span tidy(struct log *log, const char *text, struct buf *hidden)
 {
@@ -118,7 +104,7 @@ static void add_message(struct buf *out, struct span text)
         while (len && (text.data[len] & 0xc0) == 0x80) /* not within a character */
             len--;
     }
-    add_tame(out, span_of(text.data, len));
+    tame(out, span_of(text.data, len), true);
     if (len < text.len)
         buf_printf(out, " … (%zu more bytes)", text.len - len);
     buf_add_char(out, '\n');
@@ -234,6 +220,21 @@ void log_write(struct log *log, enum log_level level, const char *format, ...)
     }
     va_end(args);
     errno = saved;
+}
+
+void log_show(struct log *log, struct span text)
+{
+    struct buf shown;
+    if (!log)
+        return;
+    buf_init(&shown, SIZE_MAX / 4);
+    pthread_mutex_lock(&log->lock);
+    if (log->live)
+        buf_add_text(&shown, clear_line);
+    secrets_hide(log->secrets, text, &shown);
+    write_all(STDERR_FILENO, &shown);
+    pthread_mutex_unlock(&log->lock);
+    buf_fini(&shown);
 }
 
 unsigned long log_warnings(struct log *log)

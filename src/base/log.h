@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/secrets.h"
+#include "base/span.h"
 
 struct log;
 
@@ -29,11 +30,14 @@ bool log_open_file(struct log *log, const char *path,
 void log_set_live(struct log *log, bool live);
 
 /* A NULL log is silent, so that units can be tested alone. One write a message; lines after the
- * first are indented, control characters shown as \xNN, and what is past 64 KiB is only counted. */
+ * first are indented, what could drive the terminal is shown as \xNN (base/tame.h), and what is
+ * past 64 KiB is only counted. */
 void log_write(struct log *log, enum log_level level, const char *format, ...) PRINTF_LIKE(3, 4);
 #define log_debug(log, ...) log_write(log, LOG_DEBUG, __VA_ARGS__)
 #define log_note(log, ...) log_write(log, LOG_NOTE, __VA_ARGS__)
 #define log_info(log, ...) log_write(log, LOG_INFO, __VA_ARGS__)
 #define log_warn(log, ...) log_write(log, LOG_WARN, __VA_ARGS__)
 #define log_error(log, ...) log_write(log, LOG_ERROR, __VA_ARGS__)
+/* Clean lines that somebody asked to see: on the console alone, whatever its level. */
+void log_show(struct log *log, struct span text);
 unsigned long log_warnings(struct log *log); /* how many warnings and errors so far */

@@ -43,8 +43,9 @@ void alarm_set(struct alarm *alarm, uint64_t at_ns);
 /* Signals by signalfd: `on_signal` runs in the loop's thread. The signals must be blocked in every
  * thread (signals_block, called by main before any thread starts). */
 struct signals;
-void signals_block(void);   /* SIGINT, SIGTERM, SIGHUP; SIGPIPE is ignored */
-bool signals_pending(void); /* has one of them come that nobody has read? for where no loop runs */
+void signals_block(void); /* SIGINT, SIGTERM, SIGHUP, SIGUSR1; SIGPIPE is ignored */
+/* Has one of the first three come that nobody has read? For where no loop runs. */
+bool signals_pending(void);
 struct signals *signals_new(struct loop *loop, void (*on_signal)(void *arg, int signo), void *arg,
                             struct err *err);
 void signals_free(struct signals *signals);

@@ -17,7 +17,8 @@ struct signals {
     void *arg;
 };
 
-static sigset_t signals_set(void)
+/* Those that end the program. */
+static sigset_t signals_ending(void)
 {
     sigset_t set;
     sigemptyset(&set);
@@ -27,9 +28,16 @@ static sigset_t signals_set(void)
     return set;
 }
 
+static sigset_t signals_all(void)
+{
+    sigset_t set = signals_ending();
+    sigaddset(&set, SIGUSR1);
+    return set;
+}
+
 void signals_block(void)
 {
-    sigset_t set = signals_set();
+    sigset_t set = signals_all();
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file at its limit is an error like a full disk */
@@ -37,7 +45,7 @@ void signals_block(void)
 
 bool signals_pending(void)
 {
-    sigset_t pending, both, set = signals_set();
+    sigset_t pending, both, set = signals_ending();
     return sigpending(&pending) == 0 && sigandset(&both, &pending, &set) == 0 &&
            !sigisemptyset(&both);
 }
@@ -56,7 +64,7 @@ static void signals_on_ready(struct ev_loop *ev, ev_io *io, int events)
 struct signals *signals_new(struct loop *loop, void (*on_signal)(void *arg, int signo), void *arg,
                             struct err *err)
 {
-    sigset_t set = signals_set();
+    sigset_t set = signals_all();
     int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     if (fd < 0) {
         err_set(err, "cannot watch for signals: %s", strerror(errno));

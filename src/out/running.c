@@ -1,6 +1,12 @@
 #include "out/running.h"
 
+#include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "out/table.h"
 
 /* NAN where there is nothing to divide or to divide by: a sum of no known tokens is not known. */
 static double quotient(double dividend, double divisor)
@@ -95,3 +101,40 @@ const struct running running_metrics[] = {
     {"output tokens per request", 1, output_tokens},
 };
 const size_t running_metric_count = sizeof running_metrics / sizeof *running_metrics;
+
+static void add_rows(const struct live *live, FILE *out)
+{
+    struct table *table = table_new("lr");
+    for (size_t i = 0; i < running_metric_count; i++) {
+        const struct running *row = &running_metrics[i];
+        double value = row->of(live);
+        table_add(table, row->name);
+        if (isnan(value))
+            table_add(table, "-");
+        else
+            table_addf(table, "%.*f", row->decimals, value);
+    }
+    table_draw(table, false, out);
+    table_free(table);
+}
+
+char *running_table(const struct live *live, bool rests)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&text, &len);
+    if (!out)
+        return NULL;
+    fprintf(
+        out,
+        "llmbench: stage %" PRIu32 " of %" PRIu32 " (%s), %s: %.1f s, %" PRIu64 " started, %" PRIu64
+        " ok, %" PRIu64 " failed, %" PRIu64 " cancelled, %" PRIu32 " in flight\n",
+        live->stage + 1, live->stages, live->label,
+        rests            ? "the next follows"
+        : live->draining ? "draining"
+                         : "running",
+        live->elapsed_s, live->started, live->ok, live->failed, live->cancelled, live->in_flight);
+    add_rows(live, out);
+    fclose(out);
+    return text;
+}

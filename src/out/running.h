@@ -14,3 +14,7 @@ struct running {
 
 extern const struct running running_metrics[];
 extern const size_t running_metric_count;
+
+/* All of them as a table under a line that says how far the run is; `rests`: between this stage and
+ * the next. Released by free(). */
+char *running_table(const struct live *live, bool rests);

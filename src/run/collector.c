@@ -281,6 +281,15 @@ static void tick(void *arg)
     set_tick(collector);
 }
 
+static void show(struct collector *collector)
+{
+    const struct run_config *config = collector->config;
+    if (collector->line)
+        live_refresh(collector);
+    if (config->show)
+        config->show(config->arg, &collector->live, !collector->line);
+}
+
 /* First drains, second cancels, third keeps what is stored and leaves. Between stages there is
  * nothing to drain. */
 static void interrupted(void *arg, int signo)
@@ -288,6 +297,10 @@ static void interrupted(void *arg, int signo)
     struct collector *collector = arg;
     struct line *line = collector->line;
     struct log *log = collector->config->log;
+    if (signo == SIGUSR1) {
+        show(collector);
+        return;
+    }
     collector->interrupts++;
     if (!line) {
         loop_stop(collector->loop);

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/secrets.h"
 #include "io/http.h"
+#include "model/live.h"
 #include "model/plan.h"
 #include "model/report.h"
 #include "model/sink.h"
@@ -45,6 +46,9 @@ struct run_config {
                   struct err *err);
     /* A summarised stage has ended: prints its report. May be NULL. */
     void (*stage_done)(void *arg, const struct report *report);
+    /* SIGUSR1: somebody wants to see how far the run is. `rests`: it stands between two stages, and
+     * `live` tells of the one before. May be NULL. */
+    void (*show)(void *arg, const struct live *live, bool rests);
     /* A third interrupt: keeps what is stored and does not come back. May be NULL. */
     void (*abandon)(void *arg);
     /* A script has got stuck in the main thread, before the run or in a hook of main: says so,
