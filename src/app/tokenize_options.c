@@ -9,8 +9,9 @@ const struct opt_row tokenize_rows[] = {
         OPT_FIELD(struct tokenize_spec, path, char *),
         .metavar = "PATH",
         .group = "Tokens",
-        .help = "tokenizer.json, or a folder that holds one; what tokenizer_config.json beside it "
-                "says of special tokens counts too",
+        .help = "tokenizer.json, or a folder that holds one (what tokenizer_config.json beside it "
+                "says of special tokens counts too), or a tiktoken rank file such as "
+                "o200k_base.tiktoken",
     },
     {
         .name = "count",

@@ -11,7 +11,7 @@
 
 enum { TOKEN_BYTES_MOST = 1 << 20 };
 
-static void bpe_free(void *self)
+void bpe_free(void *self)
 {
     struct bpe *bpe = self;
     if (bpe->whole)
@@ -25,7 +25,7 @@ static void bpe_free(void *self)
 
 /* ---- merges ---- */
 
-static void make_merges(struct bpe *bpe, size_t count)
+void bpe_make_merges(struct bpe *bpe, size_t count)
 {
     size_t slots = 16;
     while (slots < count * 2)
@@ -36,8 +36,7 @@ static void make_merges(struct bpe *bpe, size_t count)
         bpe->merges[i].left = VOCABULARY_NONE;
 }
 
-/* Of a pair that stands twice the later counts, as in the reference. */
-static void put_merge(struct bpe *bpe, struct bpe_merge merge)
+void bpe_put_merge(struct bpe *bpe, struct bpe_merge merge)
 {
     size_t i = hash_pair(merge.left, merge.right) & bpe->merge_mask;
     while (bpe->merges[i].left != VOCABULARY_NONE &&
@@ -90,7 +89,7 @@ static bool add_merge(struct bpe *bpe, const struct node *node, uint32_t rank, s
         !find_token(bpe, right, rank, &merge.right, err) ||
         !find_token(bpe, buf_span(joined), rank, &merge.id, err))
         return false;
-    put_merge(bpe, merge);
+    bpe_put_merge(bpe, merge);
     return true;
 }
 
@@ -101,7 +100,7 @@ static bool load_merges(struct bpe *bpe, const struct node *model, struct err *e
         return err_set(err, "BPE.merges must be a list");
     struct buf joined;
     buf_init(&joined, TOKEN_BYTES_MOST);
-    make_merges(bpe, list->count);
+    bpe_make_merges(bpe, list->count);
     uint32_t rank = 0;
     bool ok = true;
     for (const struct node *at = node_first(list); at && ok; at = node_next(list, at))
@@ -167,8 +166,7 @@ static void find_bytes(struct bpe *bpe)
     }
 }
 
-/* False: the vocabulary lacks a byte. */
-static bool find_alphabet(struct bpe *bpe)
+bool bpe_find_alphabet(struct bpe *bpe)
 {
     bool all = true;
     for (unsigned byte = 0; byte < 256; byte++) {
@@ -183,8 +181,8 @@ static bool find_alphabet(struct bpe *bpe)
     return all;
 }
 
-/* Tokens as plain bytes; those that are not of the alphabet can stand in no piece. */
-static bool find_whole(struct bpe *bpe, struct err *err)
+/* Tokens that are not of the alphabet can stand in no piece. */
+bool bpe_find_whole(struct bpe *bpe, struct err *err)
 {
     struct buf bytes;
     bool ok = true;
@@ -252,13 +250,13 @@ static bool load_all(struct bpe *bpe, const struct model_load *load, struct err 
         return false;
     /* a vocabulary without some byte, or with affixes, wants characters */
     bpe->byte_level = load->byte_level && !bpe->prefix && !bpe->suffix && !bpe->byte_fallback &&
-                      find_alphabet(bpe);
+                      bpe_find_alphabet(bpe);
     if (!bpe->byte_level)
         find_bytes(bpe);
     if (!load_merges(bpe, node, err))
         return false;
     find_cuts(bpe);
-    return !bpe->byte_level || !bpe->ignore_merges || find_whole(bpe, err);
+    return !bpe->byte_level || !bpe->ignore_merges || bpe_find_whole(bpe, err);
 }
 
 static void *bpe_load(const struct model_load *load, struct err *err)

@@ -41,7 +41,22 @@ static inline const struct bpe_merge *bpe_find(const struct bpe *bpe, uint32_t l
     }
 }
 
-/* bpe_merge.c */
+/* ---- making one (bpe.c) ---- */
+
+void bpe_free(void *self);
+void bpe_make_merges(struct bpe *bpe, size_t count); /* room for that many */
+/* Of a pair that is put twice the later counts, as in the reference. */
+void bpe_put_merge(struct bpe *bpe, struct bpe_merge merge);
+/* Fills `bytes` with the tokens of the alphabet of byte-level BPE; false: one is missing. */
+bool bpe_find_alphabet(struct bpe *bpe);
+/* Fills `whole` with the tokens as plain bytes. */
+bool bpe_find_whole(struct bpe *bpe, struct err *err) MUST_CHECK;
+/* The merges that tiktoken makes: any two tokens that make a third, in the order of the ids. The
+ * vocabulary is written in the alphabet. NULL with a sentence. (bpe_ranks.c) */
+struct bpe *bpe_from_ranks(const struct vocabulary *vocabulary, struct err *err);
+
+/* ---- using it (bpe_merge.c) ---- */
+
 void *bpe_work_new(const void *self);
 void bpe_work_free(void *work);
 bool bpe_encode(const void *self, void *work, struct span piece, struct ids *ids, struct err *err);

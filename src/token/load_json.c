@@ -180,30 +180,63 @@ static bool load_config(struct tokenizer *tokenizer, const char *folder, struct 
 
 /* ---- the whole ---- */
 
-static bool load_tree(struct tokenizer *tokenizer, const struct node *root, const char *folder,
-                      struct err *err)
+static bool load_before(struct tokenizer *tokenizer, const struct node *root, struct err *err)
 {
     static const struct sequence normalizers = {"normalizer", "normalizers", add_normalizer};
     static const struct sequence pretokenizers = {"pre_tokenizer", "pretokenizers",
                                                   add_pretokenizer};
     static const char known[] = "version truncation padding added_tokens normalizer pre_tokenizer "
                                 "post_processor decoder model";
-    if (!node_check(root, "the file", known, err))
-        return false;
+    return node_check(root, "the file", known, err) &&
+           load_sequence(tokenizer, &normalizers, node_get(root, "normalizer"), err) &&
+           load_sequence(tokenizer, &pretokenizers, node_get(root, "pre_tokenizer"), err);
+}
+
+/* `folder` NULL: there is no config. */
+static bool load_added(struct tokenizer *tokenizer, const struct node *root, const char *folder,
+                       struct err *err)
+{
     const struct node *added = node_get(root, "added_tokens");
-    return load_sequence(tokenizer, &normalizers, node_get(root, "normalizer"), err) &&
-           load_sequence(tokenizer, &pretokenizers, node_get(root, "pre_tokenizer"), err) &&
-           load_model(tokenizer, node_get(root, "model"), err) &&
-           (!added || added_load(&tokenizer->added, &tokenizer->vocabulary, added, err)) &&
-           load_config(tokenizer, folder, err) && finish_added(tokenizer, err) &&
-           post_load(&tokenizer->post, node_get(root, "post_processor"), err) &&
+    return (!added || added_load(&tokenizer->added, &tokenizer->vocabulary, added, err)) &&
+           (!folder || load_config(tokenizer, folder, err)) && finish_added(tokenizer, err);
+}
+
+static bool load_behind(struct tokenizer *tokenizer, const struct node *root, struct err *err)
+{
+    return post_load(&tokenizer->post, node_get(root, "post_processor"), err) &&
            decoder_load(&tokenizer->decoder, node_get(root, "decoder"), err);
 }
 
-bool load_json(struct tokenizer *tokenizer, struct span bytes, const char *folder, struct err *err)
+static bool load_tree(struct tokenizer *tokenizer, const struct node *root, const char *folder,
+                      struct err *err)
+{
+    return load_before(tokenizer, root, err) &&
+           load_model(tokenizer, node_get(root, "model"), err) &&
+           load_added(tokenizer, root, folder, err) && load_behind(tokenizer, root, err);
+}
+
+bool load_parts(struct tokenizer *tokenizer, struct span bytes, struct err *err)
 {
     struct tree tree;
+    bool ok = tree_read(&tree, bytes, err) && load_before(tokenizer, tree_root(&tree), err) &&
+              load_added(tokenizer, tree_root(&tree), NULL, err) &&
+              load_behind(tokenizer, tree_root(&tree), err);
+    tree_fini(&tree);
+    return ok;
+}
+
+static char *folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? mem_copy(path, (size_t)(slash - path)) : mem_text(".");
+}
+
+bool load_json(struct tokenizer *tokenizer, struct span bytes, const char *path, struct err *err)
+{
+    struct tree tree;
+    char *folder = folder_of(path);
     bool ok = tree_read(&tree, bytes, err) && load_tree(tokenizer, tree_root(&tree), folder, err);
     tree_fini(&tree);
+    free(folder);
     return ok;
 }

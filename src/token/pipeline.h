@@ -38,7 +38,10 @@ bool pipeline_normalize(const struct tokenizer *tokenizer, struct regex_work *re
                         struct span text, struct buf buffers[2], struct span *out,
                         struct err *err) MUST_CHECK;
 
-/* The kinds of files; each fills an empty tokenizer. `folder` is where the file is, to look for
- * others beside it. */
-bool load_json(struct tokenizer *tokenizer, struct span bytes, const char *folder,
+/* The kinds of files; each fills an empty tokenizer. `path` is the file's. */
+bool load_json(struct tokenizer *tokenizer, struct span bytes, const char *path,
                struct err *err) MUST_CHECK; /* load_json.c */
+bool load_tiktoken(struct tokenizer *tokenizer, struct span bytes, const char *path,
+                   struct err *err) MUST_CHECK; /* load_tiktoken.c */
+/* All parts but the model, which is there already, from a text like tokenizer.json. */
+bool load_parts(struct tokenizer *tokenizer, struct span bytes, struct err *err) MUST_CHECK;

@@ -24,12 +24,6 @@ static char *name_of(const char *path)
     return mem_text(at);
 }
 
-static char *folder_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? mem_copy(path, (size_t)(slash - path)) : mem_text(".");
-}
-
 /* The file in a folder. */
 static char *find_file(const char *path)
 {
@@ -39,13 +33,22 @@ static char *find_file(const char *path)
                       span_ends_with(span_text(path), span_text("/")) ? "" : "/");
 }
 
+/* By the end of the file's name; what has none of these is JSON. */
+static const struct {
+    const char *ending;
+    bool (*load)(struct tokenizer *tokenizer, struct span bytes, const char *path, struct err *err);
+} kinds[] = {
+    {".tiktoken", load_tiktoken},
+    {"", load_json},
+};
+
 static bool load_bytes(struct tokenizer *tokenizer, const char *path, struct span bytes,
                        struct err *err)
 {
-    char *folder = folder_of(path);
-    bool ok = load_json(tokenizer, bytes, folder, err);
-    free(folder);
-    return ok || err_prefix(err, "%s", path);
+    size_t kind = 0;
+    while (!span_ends_with(span_text(path), span_text(kinds[kind].ending)))
+        kind++;
+    return kinds[kind].load(tokenizer, bytes, path, err) || err_prefix(err, "%s", path);
 }
 
 static bool load_file(struct tokenizer *tokenizer, const char *path, struct err *err)
