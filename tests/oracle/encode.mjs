@@ -7,12 +7,12 @@
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { resolve } from "node:path";
 
 const [folder, kind, name] = process.argv.slice(2);
-const require = createRequire(join(folder, "package.json"));
+const require = createRequire(resolve(folder, "package.json"));
 
-const encoding = () => JSON.parse(readFileSync(join(folder, "node_modules/tiktoken/encoders", name + ".json"), "utf8"));
+const encoding = () => JSON.parse(readFileSync(resolve(folder, "node_modules/tiktoken/encoders", name + ".json"), "utf8"));
 
 function writeRanks() {
   for (const line of encoding().bpe_ranks.split("\n").filter(Boolean)) {
