@@ -51,6 +51,17 @@ bool char_is_mark(uint32_t code)
     return of == UTF8PROC_CATEGORY_MN || of == UTF8PROC_CATEGORY_MC || of == UTF8PROC_CATEGORY_ME;
 }
 
+bool char_is_nonspacing(uint32_t code)
+{
+    return category(code) == UTF8PROC_CATEGORY_MN;
+}
+
+bool char_is_control(uint32_t code)
+{
+    utf8proc_category_t of = category(code);
+    return of == UTF8PROC_CATEGORY_CC || of == UTF8PROC_CATEGORY_CF || of == UTF8PROC_CATEGORY_CO;
+}
+
 struct span chars_strip(struct span text, bool left, bool right)
 {
     const char *begin = text.data, *end = text.data + text.len;

@@ -14,6 +14,8 @@ bool char_is_number(uint32_t code);      /* Nd, Nl, No */
 bool char_is_punctuation(uint32_t code); /* ASCII's punctuation and symbols, and P* */
 bool char_is_word(uint32_t code);        /* Alphabetic, M, Nd, Pc, the joiners */
 bool char_is_mark(uint32_t code);        /* Mn, Mc, Me */
+bool char_is_nonspacing(uint32_t code);  /* Mn */
+bool char_is_control(uint32_t code);     /* Cc, Cf, Co */
 
 /* The text without White_Space at its ends. */
 struct span chars_strip(struct span text, bool left, bool right);

@@ -2,9 +2,11 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "token/bert.h"
 #include "token/chars.h"
 #include "token/model.h"
 #include "token/pattern.h"
+#include "token/precompiled.h"
 #include "token/unicode.h"
 #include "wire/utf8.h"
 
@@ -192,6 +194,11 @@ static const struct normalizer_row rows[] = {
     {.type = "StripAccents", .load = plain_load, .free = free, .run = accents_run},
     {.type = "Replace", .load = replace_load, .free = replace_free, .run = replace_run},
     {.type = "Prepend", .load = prepend_load, .free = free, .run = prepend_run},
+    {.type = "BertNormalizer", .load = bert_load, .free = free, .run = bert_run},
+    {.type = "Precompiled",
+     .load = precompiled_load,
+     .free = precompiled_free,
+     .run = precompiled_run},
     {.type = "Strip", .load = strip_load, .free = free, .run = strip_run},
 };
 

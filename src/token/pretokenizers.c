@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "token/bert.h"
 #include "token/chars.h"
 #include "token/pattern.h"
 #include "token/split.h"
@@ -176,6 +177,7 @@ static const struct pretokenizer_row rows[] = {
      .free = byte_level_free,
      .run = byte_level_split},
     {.type = "Metaspace", .load = metaspace_load, .free = metaspace_free, .run = metaspace_run},
+    {.type = "BertPreTokenizer", .load = bert_split_load, .free = free, .run = bert_split_run},
     {.type = "Digits", .load = digits_load, .free = free, .run = kind_run},
     {.type = "Punctuation", .load = punctuation_load, .free = free, .run = kind_run},
     {.type = "Whitespace", .load = whitespace_load, .free = free, .run = whitespace_run},

@@ -127,7 +127,7 @@ def unigram_metaspace():
     """As T5 and XLM-R are made: a charsmap, runs of blanks made one, ▁ before words, an unknown token."""
     rng = random.Random(1)
     texts = ["▁" + "▁".join(text.split()) for text in CORPUS]
-    pieces = [["<pad>", 0.0], ["</s>", 0.0], ["<unk>", 0.0]] + scored(frequent(texts, 6, 3), rng)
+    pieces = [["<pad>", 0.0], ["</s>", 0.0], ["<unk>", 0.0]] + scored(frequent(texts, 6, 2), rng)
     names = [piece for piece, _ in pieces]
     metaspace = part("Metaspace", replacement="▁", prepend_scheme="always", split=True)
     return file(
@@ -143,7 +143,7 @@ def unigram_bytes():
     rng = random.Random(2)
     texts = ["▁" + text.replace(" ", "▁") for text in CORPUS]
     pieces = [["<unk>", 0.0], ["<s>", 0.0], ["</s>", 0.0]] + [[f"<0x{byte:02X}>", -12.0] for byte in range(256)]
-    pieces += scored([piece for piece in frequent(texts, 8, 4) if piece not in "語ぁन😀éx"], rng)
+    pieces += scored([piece for piece in frequent(texts, 8, 2) if piece not in "語ぁन😀éx"], rng)
     pieces += [["▁" * count, -3.0 - count / 8] for count in (4, 8, 16)]
     seen, unique = set(), []
     for piece in pieces:
@@ -162,14 +162,14 @@ def unigram_bytes():
 
 def wordpiece(prefix, longest_word, normalizer, pre_tokenizer, fold):
     words = [word for text in CORPUS for word in fold(text).split()]
-    pieces = [piece for piece in frequent(words, 5, 3)]
+    pieces = [piece for piece in frequent(words, 5, 2)]
     names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + pieces + [prefix + piece for piece in pieces if len(piece) < 4]
     names = list(dict.fromkeys(names))
     model = part("WordPiece", unk_token="[UNK]", continuing_subword_prefix=prefix, max_input_chars_per_word=longest_word,
                  vocab={name: i for i, name in enumerate(names)})
     return file(model, added_tokens=added(names, names=[("[PAD]", False), ("[UNK]", False), ("[CLS]", False), ("[SEP]", False), ("[MASK]", True)]),
                 normalizer=normalizer, pre_tokenizer=pre_tokenizer, post_processor=template(names, "[CLS]", "$A", "[SEP]"),
-                decoder=part("WordPiece", prefix=prefix, cleanup=True))
+                decoder=part("WordPiece", prefix=prefix, cleanup=True) if prefix else None)
 
 
 def bert(clean, chinese, accents, lower):
