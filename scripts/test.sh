@@ -51,6 +51,7 @@ check() { # NAME CTEST-OPTIONS…
 step "style"
 git ls-files -z '*.c' '*.h' | xargs -0 clang-format --dry-run -Werror
 luacheck --quiet lua examples
+scripts/lint.sh
 
 step "gcc, Release"
 build gcc -DCMAKE_C_COMPILER=gcc

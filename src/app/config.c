@@ -453,10 +453,10 @@ static void read_origin(struct reader *reader)
         json_skip(&reader->json);
         return;
     }
-    for (enum json_token token; (token = json_next(&reader->json)) == JSON_KEY;) {
+    while (json_next(&reader->json) == JSON_KEY) {
         free(name);
         name = mem_copy(reader->json.text.data, reader->json.text.len);
-        token = json_next(&reader->json);
+        enum json_token token = json_next(&reader->json);
         if (token == JSON_STRING && span_equals(reader->json.text, "default"))
             list_add(&reader->defaults, name);
         else if (token == JSON_ERROR || !json_skip(&reader->json))

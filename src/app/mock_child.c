@@ -19,7 +19,7 @@ enum { WORDS_MOST = 32, PATIENCE_S = 20, GRACE_MS = 5000 };
 static void become_mock(const char *const *words, int out)
 {
     const char *argv[WORDS_MOST + 5] = {"llmbench", "mock", "--port", "0"};
-    for (size_t i = 0; words[i] && i < WORDS_MOST; i++)
+    for (size_t i = 0; i < WORDS_MOST && words[i]; i++)
         argv[4 + i] = words[i];
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     setpgid(0, 0);
@@ -32,7 +32,7 @@ static void become_mock(const char *const *words, int out)
 /* The port in the line that it prints once it listens; 0 = it ended, or took too long. */
 static uint16_t read_port(int in)
 {
-    char line[256];
+    char line[256] = "";
     size_t len = 0;
     uint64_t until_ns = clock_now_ns() + PATIENCE_S * NS_PER_S;
     while (len < sizeof line - 1 && !memchr(line, '\n', len)) {

@@ -52,7 +52,7 @@ static bool raise_descriptors(const struct run_spec *spec, uint32_t *most_in_fli
             err,
             "--parallel %llu needs %llu open files, but this system allows %llu to a process "
             "(see ulimit -Hn); raise that limit or lower --parallel",
-            (unsigned long long)parallel, (unsigned long long)(parallel + others),
+            (unsigned long long)parallel, (unsigned long long)parallel + others,
             (unsigned long long)limit);
     uint64_t most = limit - others;
     *most_in_flight = most > MOST_IN_FLIGHT ? MOST_IN_FLIGHT : (uint32_t)most;

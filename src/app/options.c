@@ -100,6 +100,7 @@ static bool look_around(struct options *options, int argc, char **argv, int firs
     bool ok = (!spec->config || config_look(&options->set, spec->config, err)) &&
               (!spec->env_file || env_file_read(spec->env_file, err)) &&
               opt_environment(&options->set, err) &&
+              /* cppcheck-suppress nullPointer ; is_one_run looks */
               (!is_one_run(more) || config_take(&options->set, more->given, true, &without, err)) &&
               checks_dataset(&options->set, spec, err);
     list_fini(&without);

@@ -16,7 +16,7 @@
 
 enum { SENTENCE = 8 }; /* tokens in an event */
 
-static const uint64_t default_life_ns = 30 * 86400 * NS_PER_S;
+static const uint64_t default_life_ns = UINT64_C(30) * 86400 * NS_PER_S;
 
 /* ---- URL parameters ---- */
 

@@ -56,7 +56,7 @@ static bool is_signed(struct span text, struct span signature, struct span secre
 static bool check_claims(const cJSON *head, const cJSON *claims, struct span id,
                          struct mock_refusal *no)
 {
-    double now_ms = (double)(clock_wall_ns() / NS_PER_MS);
+    double now_ms = (double)clock_wall_ns() / (double)NS_PER_MS;
     const cJSON *until = cJSON_GetObjectItemCaseSensitive(claims, "exp");
     const cJSON *made = cJSON_GetObjectItemCaseSensitive(claims, "timestamp");
     if (!says(head, "alg", span_text("HS256")) || !says(head, "sign_type", span_text("SIGN")))

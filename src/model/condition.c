@@ -368,7 +368,7 @@ static bool condition_read(const char *text, const struct known *known, bool mor
 
 bool condition_check(const char *text, const struct own_metrics *own, bool more, struct err *err)
 {
-    struct condition condition;
+    struct condition condition = {.limit = 0};
     struct known known = {.declared = own};
     return condition_read(text, &known, more, &condition, err);
 }
@@ -424,7 +424,7 @@ static void mark(const struct figure *figure, const struct summary *summary, str
 
 void condition_judge(const char *text, const struct summary *summary, struct judgement *out)
 {
-    struct condition condition;
+    struct condition condition = {.limit = 0};
     struct known known = {.summary = summary};
     struct err err;
     *out = (struct judgement){.value = (double)NAN, .failed = true, .shown = "-"};

@@ -96,7 +96,7 @@ static void failures(const struct page *page)
     if (!failed)
         return;
     char *first = mem_copy(error ? error : "", error ? strcspn(error, "\n") : 0);
-    char *line = page_line(page, first, 2 * PAGE_COLUMNS);
+    char *line = page_line(page, first, (size_t)2 * PAGE_COLUMNS);
     struct buf text;
     buf_init(&text, 4096);
     buf_printf(&text, "%" PRIu64 " value%s missing where the script failed, first: %s", failed,

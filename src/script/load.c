@@ -377,7 +377,7 @@ static bool load_file(struct script *script, const char *path, struct load_job *
                       struct err *err)
 {
     struct source source = {0};
-    job->source = &source;
+    job->source = &source; /* cppcheck-suppress autoVariables ; for the call of run_load alone */
     bool ok = source_read(&source, path, err);
     if (ok) {
         look_beside(script, &source);
@@ -386,6 +386,7 @@ static bool load_file(struct script *script, const char *path, struct load_job *
     if (ok)
         describe(script, &source, job->api, job->dataset);
     source_fini(&source);
+    job->source = NULL;
     return ok;
 }
 

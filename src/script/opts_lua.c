@@ -52,7 +52,7 @@ static void lua_name(const char *name, char out[NAME_LIMIT])
 {
     size_t i = 0;
     memset(out, 0, NAME_LIMIT);
-    for (; name[i] && i < NAME_LIMIT - 1; i++)
+    for (; i < NAME_LIMIT - 1 && name[i]; i++)
         out[i] = name[i] == '-' ? '_' : name[i];
 }
 
