@@ -198,6 +198,7 @@ const struct about_table about_exit_codes = TABLE(exit_codes);
 
 static const struct about_row environment[] = {
     {"LLMBENCH_API_KEY, OPENAI_API_KEY", "the API key when --api-key is not given, in this order"},
+    {"LLMBENCH_KEY_PASSWORD", "what opens the private key of --cert, if something has to"},
     {"LLMBENCH_PATH", "folders (separated by :) searched for scripts by name before the built-in "
                       "ones"},
     {"XDG_STATE_HOME", "where the last calibration is kept, below llmbench (default: "

@@ -117,6 +117,17 @@ static bool check_script(const char *option, const char *kind, const char *value
     return true;
 }
 
+/* Whether the two belong together is seen when libcurl reads them. */
+static bool check_certificate(const struct run_spec *spec, struct err *err)
+{
+    if (spec->key && !spec->cert)
+        return err_set(err, "--key %s needs the certificate that it belongs to: give --cert too",
+                       spec->key);
+    if (spec->cert && strncasecmp(spec->url, "https://", 8) != 0)
+        return err_set(err, "--cert %s is shown to https servers only; --url is none", spec->cert);
+    return check_readable("--cert", spec->cert, err) && check_readable("--key", spec->key, err);
+}
+
 static bool is_data_file(const char *dataset)
 {
     if (path_ends_with(dataset, ".lua"))
@@ -332,11 +343,11 @@ bool checks_results(const struct run_spec *spec, struct err *err)
 bool checks_run(struct opt_set *set, struct run_spec *spec, struct err *err)
 {
     return check_url(spec->url, err) && join_headers(set, spec, err) && check_load(spec, err) &&
-           check_readable("--cacert", spec->cacert, err) && checks_dataset(set, spec, err) &&
-           check_prompt_length(spec, err) && check_tokenizer(set, spec, err) &&
-           check_lengths(set, spec, err) && take_chat_template(set, spec, err) &&
-           check_conditions(spec, err) && body_checks(spec, err) && read_prompt(spec, err) &&
-           checks_results(spec, err);
+           check_readable("--cacert", spec->cacert, err) && check_certificate(spec, err) &&
+           checks_dataset(set, spec, err) && check_prompt_length(spec, err) &&
+           check_tokenizer(set, spec, err) && check_lengths(set, spec, err) &&
+           take_chat_template(set, spec, err) && check_conditions(spec, err) &&
+           body_checks(spec, err) && read_prompt(spec, err) && checks_results(spec, err);
 }
 
 bool checks_conditions(const struct list *conditions, const struct own_metrics *own, bool more,

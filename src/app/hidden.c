@@ -46,6 +46,9 @@ void hidden_add(struct secrets *secrets, const struct options *options, struct l
     if (spec->wandb_api_key) /* libcurl sends it as the password of "api" */
         secrets_register_login(secrets, span_text("api"), span_text(spec->wandb_api_key),
                                "the wandb API key", log);
+    const char *password = getenv("LLMBENCH_KEY_PASSWORD");
+    if (password)
+        secrets_register(secrets, span_text(password), "LLMBENCH_KEY_PASSWORD", log);
     for (size_t i = 0; i < spec->headers.count; i++)
         secrets_register_header(secrets, spec->headers.items[i], log);
     add_urls(secrets, spec, log);

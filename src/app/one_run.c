@@ -10,6 +10,7 @@
 #include "app/services.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "io/identity.h"
 #include "io/loop.h"
 #include "out/running.h"
 #include "out/store.h"
@@ -107,10 +108,29 @@ static int find_data(struct one_run *run, struct err *err)
     return EXIT_INTERRUPTED;
 }
 
+static struct http_config http_of(const struct run_spec *spec)
+{
+    return (struct http_config){
+        .insecure = spec->insecure,
+        .cacert = spec->cacert,
+        .cert = spec->cert,
+        .key = spec->key,
+        .key_password = getenv("LLMBENCH_KEY_PASSWORD"),
+        .compressed = spec->compressed,
+        .connect_timeout_ns = spec->connect_timeout_ns,
+        .read_timeout_ns = spec->read_timeout_ns,
+        .total_timeout_ns = spec->total_timeout_ns,
+        .user_agent = "llmbench/" LLMBENCH_VERSION,
+    };
+}
+
 static int prepare(struct one_run *run, struct err *err)
 {
     const struct run_spec *spec = spec_of(run);
     uint32_t most_in_flight = 0;
+    struct http_config http = http_of(spec);
+    if (!identity_check(&http, err))
+        return EXIT_BAD_OPTIONS;
     if (!checks_files(spec, err) || !raise_descriptors(spec, &most_in_flight, err))
         return EXIT_CANNOT_START;
     if (!plans_of(spec, spec->prompt != NULL, most_in_flight, &run->plans, err))
@@ -244,19 +264,6 @@ static void on_stuck(void *arg, const char *sentence)
 }
 
 /* ---- the run ---- */
-
-static struct http_config http_of(const struct run_spec *spec)
-{
-    return (struct http_config){
-        .insecure = spec->insecure,
-        .cacert = spec->cacert,
-        .compressed = spec->compressed,
-        .connect_timeout_ns = spec->connect_timeout_ns,
-        .read_timeout_ns = spec->read_timeout_ns,
-        .total_timeout_ns = spec->total_timeout_ns,
-        .user_agent = "llmbench/" LLMBENCH_VERSION,
-    };
-}
 
 static struct run_config config_of(struct one_run *run)
 {

@@ -42,7 +42,10 @@ struct loop;
 struct http_config {
     bool insecure;
     const char *cacert; /* NULL = the system's */
-    bool compressed;    /* ask for compressed answers; compressed ones are decoded in any case */
+    /* PEM files of a client certificate and its key, and what opens the key; NULL = none, and a key
+     * that stands with the certificate. */
+    const char *cert, *key, *key_password;
+    bool compressed; /* ask for compressed answers; compressed ones are decoded in any case */
     uint64_t connect_timeout_ns; /* until the connection is ready, TLS included; 0 = none */
     uint64_t read_timeout_ns;    /* from `sent` to the first header line, and from there from one
                                     header line or read of the body to the next; 0 = none */

@@ -20,6 +20,12 @@ void http_easy_secure(CURL *easy, const struct http_config *config)
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, config->insecure ? 0L : 2L);
     if (config->cacert)
         curl_easy_setopt(easy, CURLOPT_CAINFO, config->cacert);
+    if (config->cert) {
+        curl_easy_setopt(easy, CURLOPT_SSLCERT, config->cert);
+        curl_easy_setopt(easy, CURLOPT_SSLKEY, config->key);
+        /* Without any, OpenSSL would ask the terminal. */
+        curl_easy_setopt(easy, CURLOPT_KEYPASSWD, config->key_password ? config->key_password : "");
+    }
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);

@@ -23,6 +23,7 @@ struct run_spec {
     struct list header_words; /* "Name=value" as given to --headers; app empties it into headers */
     bool insecure;
     char *cacert;
+    char *cert, *key; /* files of the client's certificate; its password is in the environment */
     bool compressed;
     uint64_t connect_timeout_ns;
     uint64_t read_timeout_ns;  /* idle between reads */

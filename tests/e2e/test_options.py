@@ -161,6 +161,8 @@ ROWS = {
     "headers": Row("--headers X-One=1=2", lambda s: s.header("x-one"), "1=2"),
     "insecure": Row("--insecure", lambda s: s.code, 0, tls=True),
     "cacert": Row("--cacert ca.pem", lambda s: s.code, 0, tls=True),
+    "cert": Row("--cert ca.pem", lambda s: s.code, 0, ("--prompt", "hello", "--insecure", "--key", "ca.key"), tls=True),
+    "key": Row("--key ca.key", lambda s: s.code, 0, ("--prompt", "hello", "--insecure", "--cert", "ca.pem"), tls=True),
     "compressed": Row("--compressed", lambda s: s.header("accept-encoding"), lambda v: "gzip" in v),
     "connect-timeout": Row("--connect-timeout 300ms", lambda s: s.code, 3, silent=True),
     "read-timeout": Row("--read-timeout 300ms", lambda s: s.column("outcome"), ["timeout_read"],
