@@ -76,24 +76,27 @@ class Contender:
     """A process that has its tokenizer loaded and encodes a file when told to, on core 0."""
 
     def __init__(self, name, command):
-        self.name, self.command, self.hopeless = name, command, set()
+        self.name, self.command, self.lost = name, command, {}
         self.start()
 
     def start(self):
         env = {**os.environ, "UV_THREADPOOL_SIZE": "1", "TOKENIZERS_PARALLELISM": "false"}
-        self.process = subprocess.Popen(["taskset", "-c", "0", *self.command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)
+        self.process = subprocess.Popen(["taskset", "-c", "0", *self.command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.DEVNULL, text=True, env=env)
         self.load = float(self.process.stdout.readline())
 
     def encode(self, path):
-        """(seconds, tokens), or None from the first time on that it did not end within PATIENCE."""
-        if path in self.hopeless:
+        """(seconds, tokens); from the first time on that it fails, says why in `lost` instead."""
+        if path in self.lost:
             return None
         self.process.stdin.write(path + "\n")
         self.process.stdin.flush()
-        if select.select([self.process.stdout], [], [], PATIENCE)[0]:
-            seconds, tokens = self.process.stdout.readline().split()
+        ended = select.select([self.process.stdout], [], [], PATIENCE)[0]
+        line = self.process.stdout.readline() if ended else ""
+        if line:
+            seconds, tokens = line.split()
             return float(seconds), int(tokens)
-        self.hopeless.add(path)
+        self.lost[path] = "crashes" if ended else f"more than {PATIENCE} s"
         self.process.kill()
         self.process.wait()
         self.start()
@@ -105,9 +108,7 @@ class Contender:
 
 
 def cell(size, answers, own):
-    """MB/s, how many times our time that is, and the count of tokens where it is another than ours."""
-    if None in answers:
-        return f"more than {PATIENCE} s"
+    """MB for each second of CPU, how many times our time that is, and the count of tokens where it is another than ours."""
     median = statistics.median(seconds for seconds, _ in answers)
     ours = statistics.median(seconds for seconds, _ in own)
     other = "" if answers[0][1] == own[0][1] else f", {answers[0][1]:,} tokens"
@@ -124,8 +125,8 @@ def table(title, contenders, kinds, rounds):
             for one in contenders:
                 answers[one].append(one.encode(path))
         own = answers[contenders[0]]
-        print(f"| {name} | {size:,} | {own[0][1]:,} | " + " | ".join(cell(size, answers[one], own) for one in contenders) + " |", flush=True)
-    print("\nLoading: " + ", ".join(f"{one.name} {one.load * 1000:.0f} ms" for one in contenders))
+        print(f"| {name} | {size:,} | {own[0][1]:,} | " + " | ".join(one.lost.get(path) or cell(size, answers[one], own) for one in contenders) + " |", flush=True)
+    print("\nCPU for loading: " + ", ".join(f"{one.name} {one.load * 1000:.0f} ms" for one in contenders))
     for one in contenders:
         one.end()
 

@@ -3,8 +3,8 @@
 #
 #   bench/tokens.sh [ROUNDS]     (default 7; some 10 s a round)
 #
-# The clients take turns, each with its tokenizer loaded; prints MB/s by the medians of the times, how many times as long as llmbench each
-# takes, and what loading takes. llmbench forgets between rounds the words that it has met, the others do not.
+# The clients take turns, each with its tokenizer loaded; prints MB for each second of CPU by the medians, how many times as much CPU as llmbench
+# each takes, and what loading takes. llmbench forgets between rounds the words that it has met, the others do not.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/oracle.sh bench

@@ -108,6 +108,11 @@ class Oracle(Case):
             self.skipTest("only with scripts/test.sh --all")
         self.packaged(name, os.path.join(SOURCE, "build", "oracle-all"))
 
+    def ranks(self, name):
+        """A tiktoken rank file; what it does not say, llmbench knows by its name."""
+        path = self.write(name + ".tiktoken", oracle("ranks", name, given=b""))
+        self.compare(name, self.tokenize(path), [ids for ids, in ids_of(oracle("tiktoken", name))])
+
     def made(self, name):
         self.against_hf(name, self.write(name + ".json", json.dumps(made.MADE[name](), ensure_ascii=False)))
 
@@ -138,6 +143,12 @@ class Oracle(Case):
 
     def test_claude(self):
         self.packaged_for_all("claude")
+
+    def test_cl100k_ranks(self):
+        self.ranks("cl100k_base")
+
+    def test_o200k_ranks(self):
+        self.ranks("o200k_base")
 
     def test_unigram_metaspace(self):
         self.made("unigram_metaspace")
