@@ -259,8 +259,8 @@ static void score(struct trial *trial, struct script *scorer, struct buf *out)
     counter_free(counter);
     show_recording(trial, out);
     try_reading_show(out, &reading, sample);
-    trial->script_failed =
-        trial->script_failed || reading.fault || sample->token_error || sample->own_failed;
+    bool uncounted = sample->token_error && !sample->uncounted;
+    trial->script_failed = trial->script_failed || reading.fault || uncounted || sample->own_failed;
     sample_free(sample);
     try_reading_fini(&reading);
 }

@@ -269,7 +269,7 @@ static void add_parsed(struct buf *out, const struct try_reading *reading,
         buf_add_text(out, ", ");
         add_returned(out, reading->completion);
         buf_add_char(out, '\n');
-    } else if (sample->token_error) {
+    } else if (sample->token_error && !sample->uncounted) {
         buf_add_text(out, "failed: ");
         add_error(out, sample->token_error, reading->secrets);
     } else {
@@ -277,13 +277,18 @@ static void add_parsed(struct buf *out, const struct try_reading *reading,
     }
 }
 
-static void add_tokens(struct buf *out, const char *what, int64_t tokens, enum token_source source)
+/* `counted`: by the tokenizer, where that is compared. */
+static void add_tokens(struct buf *out, const char *what, int64_t tokens, enum token_source source,
+                       int64_t counted)
 {
     buf_printf(out, "%s tokens: ", what);
     if (tokens == TOKENS_UNKNOWN)
-        buf_add_text(out, "not known\n");
+        buf_add_text(out, "not known");
     else
-        buf_printf(out, "%" PRId64 " (from %s)\n", tokens, token_source_name(source));
+        buf_printf(out, "%" PRId64 " (from %s)", tokens, token_source_name(source));
+    if (counted != TOKENS_UNKNOWN && source != TOKENS_TOKENIZER)
+        buf_printf(out, ", the tokenizer counts %" PRId64, counted);
+    buf_add_char(out, '\n');
 }
 
 /* Those of the script. All of the answer came at one moment, so what they make of times is 0 or
@@ -334,7 +339,10 @@ void try_reading_show(struct buf *out, const struct try_reading *reading,
         add_quoted(out, span_text(sample->finish_reason), PIECE_MOST, reading->secrets);
         buf_add_char(out, '\n');
     }
-    add_tokens(out, "prompt", sample->prompt_tokens, sample->prompt_source);
-    add_tokens(out, "completion", sample->completion_tokens, sample->completion_source);
+    add_tokens(out, "prompt", sample->prompt_tokens, sample->prompt_source, sample->counted_prompt);
+    add_tokens(out, "completion", sample->completion_tokens, sample->completion_source,
+               sample->counted_completion);
+    if (sample->uncounted)
+        add_error(out, sample->token_error, reading->secrets);
     add_metrics(out, sample, reading->secrets);
 }

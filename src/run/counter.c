@@ -12,8 +12,7 @@
 
 /* One of an answer's texts: of a choice its content, reasoning, refusal or tool call. */
 struct stream {
-    size_t at, end;  /* its tokens' ends, in counter->ends; `at` moves with the events */
-    uint32_t newest; /* the last event with a piece of it */
+    size_t at, end; /* its tokens' ends, in counter->ends; `at` moves with the events */
 };
 
 struct counter {
@@ -105,7 +104,8 @@ static bool find_ends(struct counter *counter, const struct reading *reading, in
     return true;
 }
 
-/* A token belongs to the event with which its text had come whole. */
+/* A token belongs to the event with which its text had come whole; the last step of a text brought
+ * its end. */
 static void share_out(struct counter *counter, struct reading *reading)
 {
     struct sample *sample = reading->sample;
@@ -114,15 +114,9 @@ static void share_out(struct counter *counter, struct reading *reading)
     for (size_t i = 0; i < reading->step_count; i++) {
         const struct text_step *step = &reading->steps[i];
         struct stream *stream = &counter->streams[step->stream];
-        stream->newest = step->event;
         for (; stream->at < stream->end && counter->ends[stream->at] <= step->len; stream->at++)
             sample->events[step->event].tokens++;
     }
-    /* A text that became shorter leaves some over. */
-    for (size_t i = 0; i < reading->choice_count * TEXT_KINDS; i++)
-        if (counter->streams[i].at < counter->streams[i].end)
-            sample->events[counter->streams[i].newest].tokens +=
-                (uint32_t)(counter->streams[i].end - counter->streams[i].at);
 }
 
 bool counter_answer(struct counter *counter, struct reading *reading, int64_t *count,

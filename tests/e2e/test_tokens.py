@@ -200,6 +200,45 @@ class Answers(Judged):
         self.assertEqual(row["completion_tokens"], BPE.count("the morning"))
 
 
+    def test_a_text_that_cannot_be_encoded(self):
+        """The events count then, and it is said; the usage would have gone before in any case."""
+        words = {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100,
+                 "vocab": {"hello": 0}}
+        narrow = self.write("narrow.json", json.dumps({
+            "version": "1.0", "added_tokens": [], "normalizer": None, "pre_tokenizer": {"type": "Whitespace"},
+            "post_processor": None, "decoder": None, "model": words}))
+        root = self.mock("--ttft", "1ms", "--itl", "0ms", "--usage", "off")
+        self.report, result = self.run_against(root, "--prompt", "hello hello", "--stream", "-n", 3, "--tokenizer-path", narrow,
+                                               dataset=None)
+        rows = self.database().execute("SELECT * FROM result").fetchall()
+        self.assertEqual({row["completion_source"] for row in rows}, {"events"})
+        self.assertEqual({row["prompt_tokens"] for row in rows}, {2 + PER_MESSAGE + PER_PROMPT})
+        for row in rows:
+            self.assertRegex(row["token_error"], "^the tokenizer: the model cannot write .* and has no token for the unknown$")
+        self.assertEqual((self.report["tokens"]["uncounted"], self.report["tokens"]["errors"]), (3, 0))
+        self.assertIn("; the tokenizer failed for 3", result.out)
+        self.assertIn("the tokenizer could not count the tokens of 3 answers", result.out)
+        self.judge()
+
+    def test_told_again(self):
+        """A report made of the database says the same of tokens."""
+        self.counted("openai", words=("--tokenizer-path", TOKENIZER, "--check-tokens"))
+        again = json.loads(self.llmbench("report", self.path("outputs/run.db"), "--json", "-", expect=0).out)
+        for place in (("tokens",), ("run", "tokenizer"), ("metrics", "itl_per_token", "n"), ("verdict",)):
+            first, second = self.report, again
+            for name in place:
+                first, second = first[name], second[name]
+            self.assertEqual(first, second, place)
+
+    def test_try(self):
+        recorded = self.write("answer.txt", b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + event("the river") +
+                              event(finish="stop", usage={"prompt_tokens": 3, "completion_tokens": 5}) + DONE)
+        said = self.llmbench("try", "--prompt", "the morning", "--replay", recorded, "--tokenizer-path", TOKENIZER, "--check-tokens",
+                             "--url", "http://127.0.0.1:9", "--model", "m", expect=0).out
+        self.assertIn(f"prompt tokens: 3 (from usage), the tokenizer counts {2 + PER_MESSAGE + PER_PROMPT}", said)
+        self.assertIn("completion tokens: 5 (from usage), the tokenizer counts 2", said)
+
+
 class Check(Judged):
     def test_side_by_side(self):
         self.counted("openai", words=("--tokenizer-path", TOKENIZER, "--check-tokens"))

@@ -343,6 +343,16 @@ static void hook_failed(struct run_facts_made *run)
     run->whole.token_errors = 12;
 }
 
+static void tokenizer_failed(struct run_facts_made *run)
+{
+    run->whole.uncounted = 3;
+}
+
+static void usage_is_apart(struct run_facts_made *run)
+{
+    run->whole.check[TOKENS_COMPLETION] = (struct token_check){10, 9, 1200, 1000, 200};
+}
+
 static void sent_again(struct run_facts_made *run)
 {
     run->whole.resent = 5;
@@ -464,6 +474,11 @@ static const struct {
      true},
     {"unknown", some_unknown, "output tokens of 10 answers are not known", "missing", true},
     {"hook", hook_failed, "parse_responses failed", "12", true},
+    {"uncounted", tokenizer_failed, "the tokenizer could not count the tokens of 3 answers", "3",
+     true},
+    {"usage", usage_is_apart,
+     "the server's usage has 1200 output tokens where the tokenizer counts 1000",
+     "9 of 10 answers differ", true},
     {"resent", sent_again, "5 requests had to be sent again", "last try", true},
     {"rows", bad_rows, "the data has 8 malformed rows", "skipped", true},
     {"cycled", cycled, "the data started again 1 time;", "cache", true},
