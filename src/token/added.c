@@ -15,8 +15,10 @@ void added_init(struct added *added)
 
 void added_fini(struct added *added)
 {
-    for (size_t i = 0; i < added->count; i++)
+    for (size_t i = 0; i < added->count; i++) {
         free(added->items[i].text);
+        free(added->items[i].shown);
+    }
     free(added->items);
     free(added->places);
     vocabulary_fini(&added->vocabulary);
@@ -136,7 +138,7 @@ static bool set_id(struct added_token *token, struct span digits, struct err *er
     int64_t id;
     if (!json_integer(digits, &id) || id < 0 || id >= VOCABULARY_MAX_ID)
         return err_set(err, "the added token \"%.*s\" has the id %.*s; ids are 0 to %d",
-                       (int)(token->len < 60 ? token->len : 60), token->text, SHOWN(digits),
+                       SHOWN(span_of(token->text, token->len)), SHOWN(digits),
                        VOCABULARY_MAX_ID - 1);
     token->id = (uint32_t)id;
     return true;
@@ -172,7 +174,7 @@ static bool load_decoder(struct added *added, const struct vocabulary *model,
         const struct added_token *other = added_find(added, span_of(token.text, token.len));
         if (other && other->id != token.id)
             return err_set(err, "\"%.*s\" has the id %u, in tokenizer.json %u",
-                           (int)(token.len < 60 ? token.len : 60), token.text, token.id, other->id);
+                           SHOWN(span_of(token.text, token.len)), token.id, other->id);
         if (!other && !added_put(added, model, &token, err))
             return false;
     }
@@ -221,29 +223,39 @@ bool added_load_config(struct added *added, const struct vocabulary *model,
     return true;
 }
 
+/* A token that is looked for in normalized text is normalized itself. */
+static bool normalize(struct added_token *token, const struct added_normalizer *normalizer,
+                      struct span *text, struct err *err)
+{
+    if (!normalizer->normalize(normalizer->arg, *text, text, err))
+        return false;
+    if (text->len > ADDED_BYTES_MOST)
+        return err_set(err, "an added token has %zu bytes when it is normalized", text->len);
+    token->shown = mem_copy(text->data, text->len);
+    token->shown_len = (uint32_t)text->len;
+    return true;
+}
+
 static bool add_to_finder(struct added *added, uint32_t i,
                           const struct added_normalizer *normalizer, struct err *err)
 {
-    const struct added_token *token = &added->items[i];
+    struct added_token *token = &added->items[i];
     struct added_finder *finder = token->normalized ? &added->normalized : &added->plain;
     struct span text = span_of(token->text, token->len);
-    if (token->normalized && !normalizer->normalize(normalizer->arg, text, &text, err))
+    if (token->normalized && !normalize(token, normalizer, &text, err))
         return false;
     if (text.len == 0)
         return true;
-    if (text.len > ADDED_BYTES_MOST)
-        return err_set(err, "an added token has %zu bytes when it is normalized", text.len);
     finder->first[(unsigned char)*text.data] = true;
     return trie_add(&finder->trie, text, i, err) || err_prefix(err, "added tokens");
 }
 
-/* Of tokens with one text the last that is put counts: the first special one. */
+/* Of tokens that are normalized to one text the last counts, and special ones come first. */
 bool added_finish(struct added *added, const struct added_normalizer *normalizer, struct err *err)
 {
-    for (int special = 0; special <= 1; special++)
-        for (size_t i = added->count; i-- > 0;)
-            if (added->items[i].special == special &&
-                !add_to_finder(added, (uint32_t)i, normalizer, err))
+    for (int special = 1; special >= 0; special--)
+        for (uint32_t i = 0; i < added->count; i++)
+            if (added->items[i].special == special && !add_to_finder(added, i, normalizer, err))
                 return false;
     return true;
 }

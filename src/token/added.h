@@ -13,7 +13,8 @@ enum {
 
 struct added_token {
     char *text;
-    uint32_t len, id;
+    char *shown; /* as the normalizers leave it, which is how decoding writes it; NULL = the same */
+    uint32_t len, shown_len, id;
     bool special, lstrip, rstrip, single_word, normalized;
 };
 
@@ -46,6 +47,11 @@ bool added_load_config(struct added *added, const struct vocabulary *model,
                        const struct node *config, struct err *err) MUST_CHECK;
 const struct added_token *added_find(const struct added *added, struct span text);
 const struct added_token *added_by_id(const struct added *added, uint32_t id);
+static inline struct span added_shown(const struct added_token *token)
+{
+    return token->shown ? span_of(token->shown, token->shown_len)
+                        : span_of(token->text, token->len);
+}
 /* The ids in use are below this. */
 size_t added_end(const struct added *added, const struct vocabulary *model);
 

@@ -146,9 +146,19 @@ static bool allow_for(struct bpe *bpe, const struct bpe_merge *merge)
     return true;
 }
 
+/* False: what stands beside a character that is left out would come together. */
+static bool leaves_nothing_out(const struct bpe *bpe)
+{
+    bool bytes = bpe->byte_fallback;
+    for (unsigned byte = 0; byte < 256 && bytes; byte++)
+        bytes = bpe->bytes[byte] != VOCABULARY_NONE;
+    return bytes || bpe->unknown != VOCABULARY_NONE;
+}
+
 static void find_cuts(struct bpe *bpe)
 {
     bpe->cuts = !bpe->byte_level && !bpe->ignore_merges && !bpe->prefix && !bpe->suffix &&
+                leaves_nothing_out(bpe) &&
                 vocabulary_find(bpe->vocabulary, span_text(BPE_SIGN)) != VOCABULARY_NONE;
     for (size_t i = 0; bpe->cuts && i <= bpe->merge_mask; i++)
         if (bpe->merges[i].left != VOCABULARY_NONE)

@@ -217,19 +217,6 @@ static void merge_long(const struct bpe *bpe, struct bpe_work *work, const uint3
 
 /* ---- the symbols of a piece that is not plain bytes ---- */
 
-/* The token of a character, with what stands before or behind it by the rules of the file. */
-static uint32_t find_character(const struct bpe *bpe, struct span character, bool first, bool last)
-{
-    bool prefix = bpe->prefix && !first, suffix = bpe->suffix && last;
-    if (!prefix && !suffix)
-        return vocabulary_find(bpe->vocabulary, character);
-    char *text = mem_printf("%s%.*s%s", prefix ? bpe->prefix : "", (int)character.len,
-                            character.data, suffix ? bpe->suffix : "");
-    uint32_t id = vocabulary_find(bpe->vocabulary, span_text(text));
-    free(text);
-    return id;
-}
-
 /* False: not all of its bytes have a token. */
 static bool add_bytes(const struct bpe *bpe, struct span character, struct ids *symbols)
 {
@@ -245,22 +232,43 @@ static bool add_bytes(const struct bpe *bpe, struct span character, struct ids *
 
 /* The unknown waits, to be fused with the unknown behind it; bytes that stand in for a character do
  * not end the waiting, as in the reference. */
+static void add_character(const struct bpe *bpe, struct span character, struct ids *symbols,
+                          bool *waits)
+{
+    uint32_t id = vocabulary_find(bpe->vocabulary, character);
+    if (id == VOCABULARY_NONE &&
+        (add_bytes(bpe, character, symbols) || bpe->unknown == VOCABULARY_NONE))
+        return;
+    if (*waits && (id != VOCABULARY_NONE || !bpe->fuse_unknown))
+        ids_add(symbols, bpe->unknown);
+    *waits = id == VOCABULARY_NONE;
+    if (!*waits)
+        ids_add(symbols, id);
+}
+
+/* With what stands before or behind it by the rules of the file. */
+static void add_affixed(const struct bpe *bpe, struct span character, bool first, bool last,
+                        struct ids *symbols, bool *waits)
+{
+    bool prefix = bpe->prefix && !first, suffix = bpe->suffix && last;
+    if (!prefix && !suffix) {
+        add_character(bpe, character, symbols, waits);
+        return;
+    }
+    char *text = mem_printf("%s%.*s%s", prefix ? bpe->prefix : "", (int)character.len,
+                            character.data, suffix ? bpe->suffix : "");
+    add_character(bpe, span_text(text), symbols, waits);
+    free(text);
+}
+
 static void find_symbols(const struct bpe *bpe, struct span piece, struct ids *symbols)
 {
     const char *end = piece.data + piece.len;
     bool waits = false;
     for (const char *at = piece.data, *start = at; at < end; start = at) {
         char_next(&at);
-        struct span character = span_of(start, (size_t)(at - start));
-        uint32_t id = find_character(bpe, character, start == piece.data, at == end);
-        if (id == VOCABULARY_NONE &&
-            (add_bytes(bpe, character, symbols) || bpe->unknown == VOCABULARY_NONE))
-            continue;
-        if (waits && (id != VOCABULARY_NONE || !bpe->fuse_unknown))
-            ids_add(symbols, bpe->unknown);
-        waits = id == VOCABULARY_NONE;
-        if (!waits)
-            ids_add(symbols, id);
+        add_affixed(bpe, span_of(start, (size_t)(at - start)), start == piece.data, at == end,
+                    symbols, &waits);
     }
     if (waits)
         ids_add(symbols, bpe->unknown);

@@ -241,8 +241,8 @@ static bool add_word(struct tokens *tokens, uint32_t id, bool special, struct er
         return err_set(err, "the tokenizer %s has no token %u", tokenizer->name, id);
     if (added && added->special && !special)
         return true;
-    buf_add_span(&tokens->words[0].text, added ? span_of(added->text, added->len)
-                                               : vocabulary_text(&tokenizer->vocabulary, id));
+    buf_add_span(&tokens->words[0].text,
+                 added ? added_shown(added) : vocabulary_text(&tokenizer->vocabulary, id));
     words_end(&tokens->words[0]);
     return true;
 }

@@ -13,7 +13,9 @@
 #define REGEX_SPACE                                                                                \
     "\\t-\\r \\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}"       \
     "\\x{3000}"
-#define REGEX_WORD "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}" /* PCRE2's own \w lacks the marks */
+#define REGEX_LETTERS "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}"
+/* Oniguruma's \w also takes the small digits and fractions of Latin-1; PCRE2's own lacks marks. */
+#define REGEX_WORD REGEX_LETTERS "\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}"
 
 struct regex; /* constant once made: any number of threads may use it */
 struct regex_work;

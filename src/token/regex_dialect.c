@@ -255,7 +255,7 @@ static bool put_posix(struct dialect *d)
         {"[:space:]", REGEX_SPACE},      {"[:alpha:]", "\\p{Alphabetic}"},
         {"[:digit:]", "\\p{Nd}"},        {"[:alnum:]", "\\p{Alphabetic}\\p{Nd}"},
         {"[:upper:]", "\\p{Uppercase}"}, {"[:lower:]", "\\p{Lowercase}"},
-        {"[:word:]", REGEX_WORD},
+        {"[:word:]", REGEX_LETTERS},
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (take(d, names[i].name))

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "token/pipeline.h"
 #include "token/read_file.h"
+#include "wire/utf8.h"
 
 static bool is_folder(const char *path)
 {
@@ -62,6 +63,21 @@ static bool load_file(struct tokenizer *tokenizer, const char *path, struct err 
     return ok;
 }
 
+/* The sentence shows what the file holds: nothing of it may steer a terminal. */
+static void calm(struct err *err)
+{
+    if (!err)
+        return;
+    char *end = err->text + strlen(err->text);
+    for (char *at = err->text; at < end;) {
+        bool valid;
+        unsigned n = utf8_step(at, end, &valid);
+        if (!valid || utf8_steers(utf8_code(at, n)))
+            memset(at, '?', n);
+        at += n;
+    }
+}
+
 struct tokenizer *tokenizer_load(const char *path, struct err *err)
 {
     struct tokenizer *tokenizer = MEM_NEW(struct tokenizer);
@@ -73,6 +89,7 @@ struct tokenizer *tokenizer_load(const char *path, struct err *err)
     free(file);
     if (ok)
         return tokenizer;
+    calm(err);
     tokenizer_free(tokenizer);
     return NULL;
 }

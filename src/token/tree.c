@@ -209,3 +209,12 @@ bool node_missing(const char *what, const char *name, struct err *err)
 {
     return err_set(err, "%s has no \"%s\"", what, name);
 }
+
+int shown_length(struct span text)
+{
+    enum { MOST = 60 };
+    size_t len = text.len < MOST ? text.len : MOST;
+    while (len > 0 && len < text.len && ((unsigned char)text.data[len] & 0xc0) == 0x80)
+        len--;
+    return (int)len;
+}

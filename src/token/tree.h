@@ -65,5 +65,6 @@ bool node_integer(const struct node *object, const char *what, const char *name,
                   struct err *err) MUST_CHECK;
 bool node_missing(const char *what, const char *name, struct err *err); /* says so; false */
 
-/* How much of a file's text a message shows. */
-#define SHOWN(span) ((int)((span).len < 60 ? (span).len : 60)), ((span).data ? (span).data : "")
+/* How much of a file's text a message shows, for "%.*s": whole characters. */
+int shown_length(struct span text);
+#define SHOWN(span) shown_length(span), ((span).data ? (span).data : "")
