@@ -250,7 +250,8 @@ static bool add_to_finder(struct added *added, uint32_t i,
     return trie_add(&finder->trie, text, i, err) || err_prefix(err, "added tokens");
 }
 
-/* Of tokens that are normalized to one text the last counts, and special ones come first. */
+/* Of tokens that are normalized to one text the last counts, and special ones come first; the
+ * reference takes any of them, not always the same. */
 bool added_finish(struct added *added, const struct added_normalizer *normalizer, struct err *err)
 {
     for (int special = 1; special >= 0; special--)
