@@ -299,6 +299,13 @@ static bool check_preconnect(const struct run_spec *spec, struct err *err)
     return true;
 }
 
+static bool check_wait_ready(const struct run_spec *spec, struct err *err)
+{
+    const char *path = spec->wait_ready_path;
+    return (path[0] == '/' && !strpbrk(path, " \t\r\n")) ||
+           err_set(err, "--wait-ready-path \"%s\": a path begins with / and has no blanks", path);
+}
+
 static bool check_load(const struct run_spec *spec, struct err *err)
 {
     if (spec->max_response_bytes == 0)
@@ -320,7 +327,7 @@ static bool check_load(const struct run_spec *spec, struct err *err)
     if (spec->runtime_ns && spec->duration_ns)
         return err_set(err, "--runtime ends with the data, --duration starts it again; give one of "
                             "them");
-    return check_preconnect(spec, err) && check_trace(spec, err);
+    return check_wait_ready(spec, err) && check_preconnect(spec, err) && check_trace(spec, err);
 }
 
 /* A script's own metrics are known when it has been loaded. */

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "io/identity.h"
 #include "io/loop.h"
+#include "io/ready.h"
 #include "out/running.h"
 #include "out/store.h"
 #include "run/run.h"
@@ -293,9 +294,37 @@ void one_run_init(struct one_run *run, struct session *session, const struct opt
     *run = (struct one_run){.session = session, .options = options, .data = {.fd = -1}};
 }
 
+/* Before the scripts are loaded: their setup may ask the server too. */
+static int wait_ready(struct one_run *run, struct err *err)
+{
+    const struct run_spec *spec = spec_of(run);
+    struct http_config http = http_of(spec);
+    struct ready ready;
+    if (!spec->wait_ready_ns)
+        return EXIT_DONE;
+    char *url = http_url_with_path(spec->url, spec->wait_ready_path);
+    bool ok = ready_wait(url, &http, spec->wait_ready_ns, &ready, err);
+    free(url);
+    if (!ok && ready.interrupted) {
+        err->text[0] = '\0';
+        return EXIT_INTERRUPTED;
+    }
+    if (!ok) {
+        err_prefix(err, "waited %.1f s (--wait-ready)", ready.waited_s);
+        return EXIT_CANNOT_START;
+    }
+    run->facts.ready_asked = ready.asked;
+    run->facts.ready_wait_s = ready.waited_s;
+    log_info(run->session->log, "the server was ready after %.1f s (%llu requests)", ready.waited_s,
+             (unsigned long long)ready.asked);
+    return EXIT_DONE;
+}
+
 int one_run_carry_out(struct one_run *run, struct err *err)
 {
     int code = prepare(run, err);
+    if (code == EXIT_DONE)
+        code = wait_ready(run, err);
     if (code == EXIT_DONE) {
         bool counts = run->tokenizing.tokenizer != NULL;
         run->services = services_of(spec_of(run), counts ? &run->tokenizing.words : NULL);

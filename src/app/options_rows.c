@@ -356,6 +356,18 @@ const struct opt_row run_rows[] = {
      .group = LOAD,
      .help = "exit with 1 when this holds for a stage, such as 'p99_ttft>500ms', 'error_rate>1%' "
              "or 'http_429>0', or when the figure has no value; several times for several"},
+    {.name = "wait-ready",
+     FIELD(duration, wait_ready_ns, uint64_t),
+     .min = 0.001,
+     .max = day_s,
+     IN(LOAD, "TIME"),
+     .help = "before all else, wait so long for a server that is still starting: until a GET, "
+             "twice a second, is answered by anything but 502, 503 or 504"},
+    {.name = "wait-ready-path",
+     FIELD(text, wait_ready_path, char *),
+     .fallback = "/health",
+     IN(LOAD, "PATH"),
+     .help = "what --wait-ready asks the server for"},
     {.name = "preconnect",
      FIELD(flag, preconnect, bool),
      .group = LOAD,

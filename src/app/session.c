@@ -127,6 +127,8 @@ static void describe(struct session *session, const struct run_facts *first)
     set_text(&facts->api, first->api);
     set_text(&facts->dataset, first->dataset);
     set_text(&facts->data_source, first->data_source);
+    facts->ready_asked = first->ready_asked;
+    facts->ready_wait_s = first->ready_wait_s;
     set_text(&facts->tokenizer, first->tokenizer);
 }
 

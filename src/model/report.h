@@ -28,6 +28,8 @@ struct run_facts {
     char *calibration;        /* of this host, the last one, as JSON; NULL = none */
     char *calibrated;         /* the same in a sentence */
     char *host;               /* "Linux 6.1 x86_64, 2 CPUs, 24 GiB" */
+    uint64_t ready_asked;     /* requests by which --wait-ready waited; 0 = it was not asked to */
+    double ready_wait_s;
     uint64_t started_wall_ns;
     const struct opt_set *options; /* borrowed; NULL: they stand in `options_json` */
     char *options_json;            /* as the database has them; owned, or NULL */

@@ -67,7 +67,9 @@ struct run_spec {
     int64_t threads;
     bool preconnect; /* opens connections before each stage */
     char *preconnect_path;
-    struct list fail_on;   /* conditions, each of which fails the run (model/condition.h) */
+    struct list fail_on;    /* conditions, each of which fails the run (model/condition.h) */
+    uint64_t wait_ready_ns; /* for a server that is still starting; 0 = not given */
+    char *wait_ready_path;
     int64_t max_errors;    /* failures that end the run; 0 = not given */
     double max_error_rate; /* a share; 0 = not given */
     bool pin;              /* workers to CPUs of their own */

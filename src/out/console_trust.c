@@ -126,6 +126,16 @@ static void add_connections(struct table *table, const struct summary *whole)
                whole->reused, whole->scored, whole->resent);
 }
 
+static void add_ready(struct table *table, const struct run_facts *facts)
+{
+    char waited[CELL];
+    if (!facts->ready_asked)
+        return;
+    table_add(table, "Waited for the server");
+    table_addf(table, "%s before the start, %" PRIu64 " requests that count nowhere",
+               units_show_seconds(waited, sizeof waited, facts->ready_wait_s), facts->ready_asked);
+}
+
 static void add_preconnect(struct table *table, const struct trust *trust)
 {
     if (!trust->preconnect_asked || trust->preconnect_asked == TRUST_UNKNOWN)
@@ -315,6 +325,7 @@ void console_trust(const struct page *page)
     else
         add_closed_load(table, report);
     add_connections(table, &report->whole);
+    add_ready(table, report->facts);
     add_preconnect(table, trust);
     add_tokenizer(table, page);
     add_token_sources(table, &report->whole);

@@ -56,6 +56,7 @@ static cJSON *run_json(const struct run_facts *facts, struct secrets *secrets)
     cJSON_AddNumberToObject(run, "started_unix", clock_seconds(facts->started_wall_ns));
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         add_text(run, texts[i].key, secrets, texts[i].text);
+    cJSON_AddNumberToObject(run, "ready_wait_s", facts->ready_asked ? facts->ready_wait_s : NAN);
     add_text(run, "calibrated", secrets, facts->calibrated);
     cJSON *calibration = facts->calibration ? cJSON_Parse(facts->calibration) : NULL;
     cJSON_AddItemToObject(run, "calibration", calibration ? calibration : cJSON_CreateNull());

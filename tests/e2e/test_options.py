@@ -143,6 +143,8 @@ ROWS = {
                       ("--prompt", "hello", "-n", "4000"), "?fail=1"),
     "max-error-rate": Row("--max-error-rate 5%", lambda s: len(s.raw), lambda v: 20 <= v < 3000,
                           ("--prompt", "hello", "-n", "4000"), "?fail=1"),
+    "wait-ready": Row("--wait-ready 5s", lambda s: s.lines[0], "GET /health HTTP/1.1"),
+    "wait-ready-path": Row("--wait-ready-path /up --wait-ready 5s", lambda s: s.lines[0], "GET /up HTTP/1.1"),
     "preconnect": Row("--preconnect", lambda s: any(line.startswith("GET / ") for line in s.lines), True),
     "preconnect-path": Row("--preconnect-path /ready --preconnect", lambda s: any(line.startswith("GET /ready ") for line in s.lines), True),
     "pin": Row("--pin", lambda s: "--pin" in s.err, True),
