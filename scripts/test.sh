@@ -49,7 +49,7 @@ check() { # NAME CTEST-OPTIONS…
 }
 
 step "style"
-git ls-files -z '*.c' '*.h' | xargs -0 clang-format --dry-run -Werror
+git ls-files -z '*.c' '*.cc' '*.h' | xargs -0 clang-format --dry-run -Werror
 luacheck --quiet lua examples
 scripts/lint.sh
 

@@ -11,7 +11,8 @@ const struct opt_row tokenize_rows[] = {
         .group = "Tokens",
         .help = "tokenizer.json, or a folder that holds one (what tokenizer_config.json beside it "
                 "says of special tokens counts too), or a tiktoken rank file such as "
-                "o200k_base.tiktoken",
+                "o200k_base.tiktoken, or a SentencePiece tokenizer.model where llmbench was built "
+                "with libsentencepiece",
     },
     {
         .name = "count",

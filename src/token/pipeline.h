@@ -43,5 +43,7 @@ bool load_json(struct tokenizer *tokenizer, struct span bytes, const char *path,
                struct err *err) MUST_CHECK; /* load_json.c */
 bool load_tiktoken(struct tokenizer *tokenizer, struct span bytes, const char *path,
                    struct err *err) MUST_CHECK; /* load_tiktoken.c */
+bool load_sentencepiece(struct tokenizer *tokenizer, struct span bytes, const char *path,
+                        struct err *err) MUST_CHECK; /* load_sentencepiece.c */
 /* All parts but the model, which is there already, from a text like tokenizer.json. */
 bool load_parts(struct tokenizer *tokenizer, struct span bytes, struct err *err) MUST_CHECK;

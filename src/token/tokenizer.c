@@ -25,13 +25,17 @@ static char *name_of(const char *path)
     return mem_text(at);
 }
 
-/* The file in a folder. */
+/* The file in a folder: tokenizer.json, or tokenizer.model where only that is there. */
 static char *find_file(const char *path)
 {
     if (!is_folder(path))
         return mem_text(path);
-    return mem_printf("%s%stokenizer.json", path,
-                      span_ends_with(span_text(path), span_text("/")) ? "" : "/");
+    const char *slash = span_ends_with(span_text(path), span_text("/")) ? "" : "/";
+    char *json = mem_printf("%s%stokenizer.json", path, slash);
+    char *model = mem_printf("%s%stokenizer.model", path, slash);
+    bool only_model = !read_file_exists(json) && read_file_exists(model);
+    free(only_model ? json : model);
+    return only_model ? model : json;
 }
 
 /* By the end of the file's name; what has none of these is JSON. */
@@ -40,6 +44,7 @@ static const struct {
     bool (*load)(struct tokenizer *tokenizer, struct span bytes, const char *path, struct err *err);
 } kinds[] = {
     {".tiktoken", load_tiktoken},
+    {".model", load_sentencepiece},
     {"", load_json},
 };
 

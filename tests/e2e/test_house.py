@@ -25,14 +25,14 @@ HOMES = {
     "openssl/evp.h": {"script", "mock", "app"}, "openssl/hmac.h": {"script", "mock"},
     "ev.h": {"io"}, "curl/curl.h": {"io", "app"}, "sqlite3.h": {"out"},
     "cjson/cJSON.h": {"out", "mock", "app"},
-    "pcre2.h": {"token"}, "utf8proc.h": {"token"},
+    "pcre2.h": {"token"}, "utf8proc.h": {"token"}, "sentencepiece_processor.h": {"token"},
 }
 
 
 def includes():
     for folder, _, files in os.walk(os.path.join(SOURCE, "src")):
         for name in sorted(files):
-            if not name.endswith((".c", ".h")):
+            if not name.endswith((".c", ".cc", ".h")):
                 continue
             path = os.path.join(folder, name)
             room = os.path.relpath(folder, os.path.join(SOURCE, "src"))
@@ -72,7 +72,7 @@ class House(unittest.TestCase):
         for folder, _, files in os.walk(os.path.join(SOURCE, "src")):
             for name in files:
                 with open(os.path.join(folder, name), encoding="utf-8") as text:
-                    found += [(name, match.group(1)) for match in starts.finditer(text.read()) if name.endswith((".c", ".h"))]
+                    found += [(name, match.group(1)) for match in starts.finditer(text.read()) if name.endswith((".c", ".cc", ".h"))]
         self.assertEqual(found, [("mock_child.c", "execv")])
 
 
