@@ -179,6 +179,48 @@ class Secrets(Case):
         self.assertRegex(run["url"], r"^http://\[redacted\]@127")
         self.assertRegex(json.loads(run["options"])["url"], r"^http://\[redacted\]@127")
 
+    def test_every_way_in_and_every_way_out(self):
+        """Keys from a script, a file of options, the environment and a file of it; reports, exports and the dump."""
+        keys = {"script": "sk-WORDSCRIPT/1+2", "config": "sk-WORDCONFIG/3+4", "env": "sk-WORDENV/5+6", "own": "sk-WORDOWN/7+8"}
+        self.write("own.lua", """
+            local api, secret = require "apis.openai", secret
+            api.options = { { name = "tenant-key", secret = true, help = "a key of its own" } }
+            local build = api.build_request
+            function api.build_request(messages, opts, ctx)
+                secret(os.getenv("SCRIPT_KEY"))
+                local body = build(messages, opts, ctx)
+                return body, { headers = { ["X-Mine"] = os.getenv("SCRIPT_KEY"), ["X-Tenant"] = opts.tenant_key } }
+            end
+            function api.done(summary) return { "told " .. os.getenv("SCRIPT_KEY") } end
+            return api""")
+        self.write("keys.env", f"SCRIPT_KEY={keys['script']}\nOPENAI_API_KEY={keys['env']}\n")
+        self.write("run.json", json.dumps({"headers": {"X-Api-Key": keys["config"]}, "tenant_key": keys["own"]}))
+        seen = []
+
+        def serve(connection, _):
+            while request := read_request(connection):
+                seen.append(request[1])
+                connection.sendall(streamed(told(request, tuple(keys.values()))))
+        words = ("--script", "own.lua", "--config", "run.json", "--env-file", "keys.env")
+        with ScriptedServer(serve) as scripted:
+            job = ("--url", scripted.url, "--model", "m", "--prompt", "x", *words)
+            dump = self.llmbench(*job, "--dump-config", expect=0)
+            self.result = self.llmbench(*job, "--stream", "-n", 3, "--name", "run", "--json", "report.json", "--debug",
+                                        "--report", "table", "qianfan", "zh", expect=0)
+        self.assertEqual([seen[0][name] for name in ("x-mine", "authorization", "x-api-key", "x-tenant")],
+                         [keys["script"], "Bearer " + keys["env"], keys["config"], keys["own"]])
+        for name in ("evalscope-2024", "evalscope-2025"):
+            self.llmbench("export", "--format", name, "outputs/run.db", name + ".db", expect=0)
+        for name in ("run.json", "keys.env"):
+            os.unlink(self.path(name))
+        self.assertNotIn("WORD", dump.out + dump.err)
+        where = [name for name, _ in self.written()]
+        for name in ("evalscope-2024.db", "report.json", "run.log", "run.db", "stage.script"):
+            self.assertIn(name, where)
+        found = [name for name, _ in self.found([(text, text[3:].partition("/")[0]) for text in keys.values()])]
+        self.assertEqual(found, [])
+        self.assertIn("told [redacted]", self.result.out)
+
     def refused(self, *args, code):
         result = self.llmbench("--api", "openai", "--model", "m", "--prompt", "x", "--offline", *args, expect=code)
         self.assertNotIn("WORD", result.out + result.err)
