@@ -24,7 +24,7 @@ static bool among(const char *name, const char *const *names, size_t count)
 
 bool config_is_command_line(const struct opt_row *row)
 {
-    static const char *const names[] = {"config", "dump-config"};
+    static const char *const names[] = {"config", "dump-config", "resume"};
     return AMONG(row->name, names);
 }
 
@@ -532,6 +532,19 @@ bool config_take(struct opt_set *set, struct span given, bool look, struct list 
         .look = look,
         .origin = OPT_EXPERIMENT,
         .without = without,
+        .err = err,
+    };
+    return read_bytes(&reader);
+}
+
+bool config_text(struct opt_set *set, struct span text, bool look, struct err *err)
+{
+    struct reader reader = {
+        .set = set,
+        .path = "the options in it",
+        .bytes = text,
+        .look = look,
+        .origin = OPT_CONFIG,
         .err = err,
     };
     return read_bytes(&reader);

@@ -23,6 +23,8 @@ bool config_look(struct opt_set *set, const char *path, struct err *err) MUST_CH
  * `look`: as config_look. */
 bool config_take(struct opt_set *set, struct span given, bool look, struct list *without,
                  struct err *err) MUST_CHECK;
+/* The same from a text that config_dump made. */
+bool config_text(struct opt_set *set, struct span text, bool look, struct err *err) MUST_CHECK;
 /* Appends everything that has a value, and under "_origin" where each came from. Options that are
  * secrets are redacted; secrets within other options are left to the caller. */
 void config_dump(const struct opt_set *set, struct buf *out);

@@ -139,6 +139,9 @@ static int prepare(struct one_run *run, struct err *err)
     note_threads(run);
     if (!tokenizing_open(&run->tokenizing, spec, err))
         return EXIT_CANNOT_START;
+    if (run->options->resume.read &&
+        !remains_place(spec->resume, run->plans.items, run->plans.count, &run->resume, err))
+        return EXIT_CANNOT_START;
     int code = find_data(run, err);
     if (code == EXIT_DONE && !collect_facts(run, err))
         code = EXIT_BAD_OPTIONS;
@@ -170,6 +173,49 @@ static void close_progress(struct one_run *run)
     run->zh = NULL;
 }
 
+/* Who sees no report learns it all the same. */
+static void warn_of_failure(struct log *log, const struct report *report)
+{
+    const struct list *errors = &report->first_errors;
+    if (report->whole.ok == 0)
+        log_warn(log, "stage %u (%s): no request succeeded%s%s", report->stage, report->label,
+                 errors->count ? ": " : "", errors->count ? errors->items[0] : "");
+}
+
+static void show_report(struct one_run *run, const struct report *report)
+{
+    struct session *session = run->session;
+    FILE *out = session_tables(session);
+    bool quiet = session->place && spec_of(run)->quiet; /* one run alone always reports */
+    bool shown =
+        !quiet && report_kinds_print(&spec_of(run)->reports, out, report, session->secrets);
+    session->shown += shown;
+    if (!shown)
+        warn_of_failure(session->log, report);
+    if (shown && (run->plans.count > 1 || session->place))
+        fputc('\n', out);
+    fflush(out);
+}
+
+static bool is_resumed(const struct one_run *run)
+{
+    return run->options->resume.read;
+}
+
+/* What the earlier process would have printed. */
+static bool show_earlier(struct one_run *run, struct err *err)
+{
+    struct session *session = run->session;
+    if (!session_again(session, &run->resume, err))
+        return false;
+    for (size_t i = 0; i < session->reports.count; i++)
+        show_report(run, &session->reports.items[i]);
+    log_info(session->log, "going on with stage %u after %.1f s; %llu results are there",
+             run->resume.stage, clock_seconds(run->resume.elapsed_ns),
+             (unsigned long long)(run->resume.ok + run->resume.failed + run->resume.cancelled));
+    return true;
+}
+
 /* The scripts are loaded. A dead target must leave no file behind, so it is asked first. */
 static bool on_ready(void *arg, const struct script_facts *scripts, struct http_config *http,
                      struct err *err)
@@ -181,6 +227,9 @@ static bool on_ready(void *arg, const struct script_facts *scripts, struct http_
         return false;
     free(run->facts.url);
     run->facts.url = secrets_url(session->secrets, scripts->url);
+    run->facts.files = resume_files(spec_of(run), &run->data, scripts, run->facts.tokenizer);
+    if (is_resumed(run) && !resume_same_files(&run->options->resume, run->facts.files, err))
+        return false;
     if (!http_probe(scripts->url, http, &run->resolve, err))
         return false;
     http->resolve = run->resolve;
@@ -191,7 +240,7 @@ static bool on_ready(void *arg, const struct script_facts *scripts, struct http_
         return false;
     log_info(session->log, "data: %s; results: %s", run->facts.data_source, run->facts.db_path);
     open_progress(run);
-    return true;
+    return !is_resumed(run) || show_earlier(run, err);
 }
 
 static void log_verdict(struct log *log, const struct report *report)
@@ -201,15 +250,6 @@ static void log_verdict(struct log *log, const struct report *report)
              run_end_sentence(report->end), verdict->sound ? "sound" : "not sound");
     for (size_t i = 0; i < verdict->count; i++)
         log_note(log, "%s: %s", verdict->remark[i] ? "note" : "reason", verdict->reason[i]);
-}
-
-/* Who sees no report learns it all the same. */
-static void warn_of_failure(struct log *log, const struct report *report)
-{
-    const struct list *errors = &report->first_errors;
-    if (report->whole.ok == 0)
-        log_warn(log, "stage %u (%s): no request succeeded%s%s", report->stage, report->label,
-                 errors->count ? ": " : "", errors->count ? errors->items[0] : "");
 }
 
 static void log_conditions(struct log *log, const struct report *report)
@@ -230,18 +270,26 @@ static void on_stage_done(void *arg, const struct report *report)
 {
     struct one_run *run = arg;
     struct session *session = run->session;
-    FILE *out = session_tables(session);
     log_verdict(session->log, report);
     log_conditions(session->log, report);
-    bool quiet = session->place && spec_of(run)->quiet; /* one run alone always reports */
-    bool shown =
-        !quiet && report_kinds_print(&spec_of(run)->reports, out, report, session->secrets);
-    session->shown += shown;
-    if (!shown)
-        warn_of_failure(session->log, report);
-    if (shown && (run->plans.count > 1 || session->place))
-        fputc('\n', out);
-    fflush(out);
+    show_report(run, report);
+}
+
+static bool on_earlier(void *arg, run_earlier_fn *take, void *to, struct err *err)
+{
+    struct one_run *run = arg;
+    return remains_samples(spec_of(run)->resume, &run->resume, run->facts.own, take, to, err);
+}
+
+/* The database's times go on where they ended. */
+static void on_began(void *arg, uint32_t stage, uint64_t start_ns, uint64_t first_arrival)
+{
+    struct one_run *run = arg;
+    const struct resume *resume = &run->resume;
+    uint64_t as_ns = 0;
+    if (is_resumed(run) && stage == resume->stage)
+        as_ns = resume->start_ns ? resume->start_ns : resume->last_ns;
+    store_began(run->session->store, stage, start_ns, first_arrival, as_ns);
 }
 
 static void on_show(void *arg, const struct live *live, bool rests)
@@ -276,6 +324,9 @@ static struct run_config config_of(struct one_run *run)
         .tokenizer = run->tokenizing.tokenizer,
         .http = http_of(spec_of(run)),
         .place = run->session->place,
+        .resume = is_resumed(run) ? &run->resume : NULL,
+        .earlier = on_earlier,
+        .began = on_began,
         .log = run->session->log,
         .sinks = run->session->sinks,
         .sink_count = SINKS,
@@ -361,6 +412,7 @@ void one_run_fini(struct one_run *run)
     if (run->session->stuck)
         return;
     reports_fini(&run->reports);
+    free(run->resume.held);
     plans_fini(&run->plans);
     run_facts_fini(&run->facts);
     free(run->resolve);

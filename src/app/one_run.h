@@ -22,6 +22,7 @@ struct one_run {
     struct plans plans;
     struct reports reports; /* their facts are these */
     char *resolve;          /* for http_config */
+    struct resume resume;   /* with --resume */
     struct progress *progress;
     struct zh *zh; /* or the live line of the zh report */
     bool refused;  /* for its options, which only the loaded scripts could tell */

@@ -42,20 +42,22 @@ static bool take_words(struct options *options, const struct list *words, struct
 static bool take_files(struct options *options, struct err *err)
 {
     const struct run_spec *spec = &options->spec;
-    return (!spec->config || config_read(&options->set, spec->config, err)) &&
+    return resume_take(&options->resume, spec->resume, &options->set, false, err) &&
+           (!spec->config || config_read(&options->set, spec->config, err)) &&
            (!spec->env_file || env_file_read(spec->env_file, err));
 }
 
 /* Before the checks, which change values into what the run needs. */
 static bool take_dump(struct options *options, struct err *err)
 {
-    if (!options->spec.dump_config)
-        return true;
     struct buf text;
     buf_init(&text, CONFIG_LIMIT);
     config_dump(&options->set, &text);
     bool full = text.full;
-    options->dump = buf_take(&text);
+    options->given = buf_take(&text);
+    if (!options->spec.dump_config)
+        return true;
+    options->dump = mem_text(options->given);
     return !full || err_set(err, "--dump-config: the options are too large to be shown");
 }
 
@@ -97,7 +99,10 @@ static bool look_around(struct options *options, int argc, char **argv, int firs
     struct run_spec *spec = &options->spec;
     struct list without = {0};
     opt_look(&options->set, argc, argv, first);
-    bool ok = (!spec->config || config_look(&options->set, spec->config, err)) &&
+    if (more && (more->whole || is_one_run(more)) && spec->resume)
+        return err_set(err, "--resume goes on with a run that was cut off, not with an experiment");
+    bool ok = resume_take(&options->resume, spec->resume, &options->set, true, err) &&
+              (!spec->config || config_look(&options->set, spec->config, err)) &&
               (!spec->env_file || env_file_read(spec->env_file, err)) &&
               opt_environment(&options->set, err) &&
               /* cppcheck-suppress nullPointer ; is_one_run looks */
@@ -255,6 +260,7 @@ bool options_read_more(struct options *options, int argc, char **argv, int first
               opt_parse(&options->set, argc, argv, first, &words, err) &&
               take_words(options, &words, err) && take_files(options, err) &&
               opt_environment(&options->set, err) && take_given(options, more, err) &&
+              resume_check(&options->resume, &options->set, err) &&
               opt_defaults(&options->set, err) && take_dump(options, err) &&
               check_all(options, more, err);
     list_fini(&words);
@@ -277,6 +283,8 @@ bool options_read_with(struct options *options, const char *url, int argc, char 
 void options_fini(struct options *options)
 {
     free(options->dump);
+    free(options->given);
+    resume_options_fini(&options->resume);
     list_fini(&options->without);
     opt_set_fini(&options->set);
     free(options->rows);

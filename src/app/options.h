@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 
+#include "app/resume.h"
 #include "base/opt.h"
 #include "base/secrets.h"
 #include "model/run_spec.h"
@@ -34,8 +35,10 @@ struct options {
     struct script_options declared; /* by the scripts */
     struct opt_row *rows;           /* the program's and theirs; NULL when they have none */
     struct list without; /* what an experiment took away from this run of what others gave */
-    char *dump;          /* what --dump-config is to print, header values not yet redacted; owned */
-    int code;            /* the exit code when reading failed: options or a script */
+    struct resume_options resume;
+    char *given; /* all options as --config reads them, header values not yet redacted */
+    char *dump;  /* what --dump-config is to print, header values not yet redacted; owned */
+    int code;    /* the exit code when reading failed: options or a script */
 };
 
 /* The first look, for what the scripts declare: it passes over what it does not know or is wrong

@@ -577,6 +577,12 @@ const struct opt_row run_rows[] = {
      .group = OUTPUT,
      .help = "the project there"},
 
+    {.name = "resume",
+     FIELD(text, resume, char *),
+     .metavar = "RUN.db",
+     .group = SOURCES,
+     .help = "go on with a run that was cut off, where it stopped: its options come from its "
+             "database, secrets are given again, script and data must be the same files"},
     {.name = "config",
      FIELD(text, config, char *),
      .metavar = "FILE",

@@ -92,6 +92,17 @@ static bool check_new(const struct session *session, struct err *err)
     return err_set(err, "%s exists and is not overwritten; give another --name or remove it", path);
 }
 
+/* What goes on keeps its name, its files and the time of its beginning. */
+static void name_again(struct session *session)
+{
+    const struct remains *remains = &session->options->resume.remains;
+    struct run_facts *facts = &session->facts;
+    facts->started_wall_ns = remains->started_wall_ns;
+    facts->name = mem_text(remains->name);
+    facts->db_path = mem_text(spec_of(session)->resume);
+    facts->log_path = mem_text(remains->log ? remains->log : "");
+}
+
 bool session_name(struct session *session, const struct run_facts *first, struct err *err)
 {
     struct run_facts *facts = &session->facts;
@@ -102,7 +113,12 @@ bool session_name(struct session *session, const struct run_facts *first, struct
         facts->host = host_line();
         calibrated_look(facts, session->log);
         facts->options = &session->options->set;
+        facts->given = mem_text(session->options->given);
         facts->started_wall_ns = first->started_wall_ns;
+        if (session->options->resume.read) {
+            name_again(session);
+            return true;
+        }
         work_dir_apply(session->options, facts->started_wall_ns);
         facts->name = spec->name ? mem_text(spec->name)
                                  : path_run_name(first->model[0] ? first->model : NULL,
@@ -110,7 +126,7 @@ bool session_name(struct session *session, const struct run_facts *first, struct
         facts->db_path = mem_printf("%s/%s.db", spec->outputs_dir, facts->name);
         facts->log_path = mem_printf("%s/%s.log", spec->outputs_dir, facts->name);
     }
-    return session->files_made || check_new(session, err);
+    return session->files_made || spec->resume || check_new(session, err);
 }
 
 static void set_text(char **field, const char *text)
@@ -130,6 +146,7 @@ static void describe(struct session *session, const struct run_facts *first)
     facts->ready_asked = first->ready_asked;
     facts->ready_wait_s = first->ready_wait_s;
     set_text(&facts->tokenizer, first->tokenizer);
+    set_text(&facts->files, first->files);
 }
 
 static void open_wandb(struct session *session)
@@ -164,7 +181,9 @@ static void open_debug(struct session *session)
 static bool make_files(struct session *session, struct err *err)
 {
     const struct run_facts *facts = &session->facts;
-    session->store = store_open(facts->db_path, facts, session->secrets, err);
+    bool again = spec_of(session)->resume != NULL;
+    session->store = again ? store_resume(facts->db_path, session->secrets, err)
+                           : store_open(facts->db_path, facts, session->secrets, err);
     if (!session->store)
         return false;
     session->files_made = log_open_file(session->log, facts->log_path, err);
@@ -172,7 +191,8 @@ static bool make_files(struct session *session, struct err *err)
         return true;
     store_close(session->store, NULL);
     session->store = NULL;
-    unlink(facts->db_path);
+    if (!again)
+        unlink(facts->db_path);
     return false;
 }
 
@@ -194,7 +214,7 @@ bool session_open_files(struct session *session, const struct run_facts *first, 
 
 void session_remove_files(const struct session *session)
 {
-    if (!session->files_made)
+    if (!session->files_made || spec_of(session)->resume)
         return;
     unlink(session->facts.db_path);
     unlink(session->facts.log_path);
@@ -250,6 +270,32 @@ void session_take(struct session *session, struct reports *reports, const char *
     all->interrupted |= reports->interrupted;
     free(reports->items);
     *reports = (struct reports){0};
+}
+
+bool session_again(struct session *session, const struct resume *resume, struct err *err)
+{
+    struct reread *reread = &session->reread;
+    struct reports *all = &session->reports;
+    double *stages = mem_zero(resume->stage + 1, sizeof *stages);
+    for (uint32_t i = 0; i < resume->stage; i++)
+        stages[i] = i;
+    const struct reread_job job = {
+        .path = session->facts.db_path, .stages = stages, .stage_count = resume->stage};
+    enum reread_result result =
+        resume->stage ? reread_run(reread, &job, err) : REREAD_EMPTY; /* only a warm-up, perhaps */
+    free(stages);
+    if (result != REREAD_DONE)
+        return result == REREAD_EMPTY;
+    for (size_t i = 0; i < reread->reports.count; i++) {
+        struct report *report = &reread->reports.items[i];
+        if (report->plan.warmup)
+            continue;
+        all->items = mem_resize(all->items, all->count + 1, sizeof *all->items);
+        all->items[all->count] = *report;
+        all->items[all->count++].facts = &session->facts;
+        *report = (struct report){.plan.warmup = true};
+    }
+    return true;
 }
 
 /* One run alone has told the sinks itself. */
@@ -311,6 +357,7 @@ void session_fini(struct session *session, int code)
     if (session->stuck)
         _exit(code); /* all that matters has been written and flushed */
     reports_fini(&session->reports);
+    reread_fini(&session->reread);
     run_facts_fini(&session->facts);
     free(session->libraries);
     if (session->http_begun)

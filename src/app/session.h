@@ -12,6 +12,7 @@
 #include "base/secrets.h"
 #include "model/report.h"
 #include "model/sink.h"
+#include "out/reread.h"
 #include "run/run.h"
 
 enum { SINK_STORE, SINK_PROGRESS, SINK_WANDB, SINK_DEBUG, SINK_STAMPS, SINKS };
@@ -29,7 +30,8 @@ struct session {
     struct sink sinks[SINKS]; /* the store joins when the first target has been probed; the
                                  progress belongs to the run under way */
     struct reports reports;
-    char *stage_options;     /* what the run under way was given beyond `options`, JSON; borrowed */
+    struct reread reread; /* what the reports of stages point to that had ended before --resume */
+    char *stage_options;  /* what the run under way was given beyond `options`, JSON; borrowed */
     struct run_place *place; /* where the next run goes on; NULL = there is one alone. Borrowed */
     size_t shown;            /* stages whose reports have been printed */
     bool files_made;         /* database and log */
@@ -64,6 +66,9 @@ void session_stuck(struct session *session, const char *sentence);
 FILE *session_tables(const struct session *session);
 /* Prints the sentence (none: says nothing) and returns the code. */
 int session_fail(const struct session *session, int code, const struct err *err);
+/* The reports of the stages that had ended before the run was cut off, from its database. */
+bool session_again(struct session *session, const struct resume *resume,
+                   struct err *err) MUST_CHECK;
 /* Takes the run's reports over: from now on they tell of the session's results. `options`: what the
  * run was given beyond the session's, JSON; NULL = nothing. */
 void session_take(struct session *session, struct reports *reports, const char *options);

@@ -58,6 +58,8 @@ void run_facts_fini(struct run_facts *facts)
     free(facts->calibration);
     free(facts->calibrated);
     free(facts->options_json);
+    free(facts->given);
+    free(facts->files);
     free(facts->own);
     *facts = (struct run_facts){0};
 }

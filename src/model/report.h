@@ -32,8 +32,10 @@ struct run_facts {
     double ready_wait_s;
     uint64_t started_wall_ns;
     const struct opt_set *options; /* borrowed; NULL: they stand in `options_json` */
-    char *options_json;            /* as the database has them; owned, or NULL */
-    struct own_metrics *own;       /* the script's own metrics; owned, NULL = none */
+    char *given; /* the options as --config reads them, secrets hidden; owned, NULL = not known */
+    char *files; /* JSON object: hashes of scripts and data; owned, NULL = not known */
+    char *options_json;      /* as the database has them; owned, or NULL */
+    struct own_metrics *own; /* the script's own metrics; owned, NULL = none */
 };
 
 /* How the run ended. */
@@ -89,6 +91,7 @@ struct trust {
     uint64_t missing;      /* of the number asked for: the data gave no more */
     uint64_t paused;       /* slots that paused after a connection could not be made */
     uint64_t sinks_broken; /* database and the like that failed during the run and are incomplete */
+    uint64_t resumed;      /* how often the stage was gone on with after it had been cut off */
     uint64_t results_lost; /* not in the database, which could not be written */
     double asked_concurrency, achieved_concurrency; /* asked: 0 in an open loop */
     double asked_rate, achieved_rate; /* open loop; asked: 0 = none: all at once, or a trace */

@@ -94,6 +94,7 @@ struct run_spec {
     struct list parameters;                              /* "NAME=VALUE" */
 
     /* where options come from */
+    char *resume;   /* the database of a run that was cut off */
     char *config;   /* a JSON file of options */
     char *env_file; /* variables for this run */
     bool dump_config;

@@ -83,6 +83,27 @@ double sample_latency(const struct sample *sample)
                            sample->streamed ? sample->last_token_ns : exchange->end_ns);
 }
 
+static void shift(uint64_t *time_ns, uint64_t by_ns)
+{
+    if (*time_ns)
+        *time_ns += by_ns;
+}
+
+void sample_shift(struct sample *sample, uint64_t by_ns)
+{
+    struct exchange *exchange = sample->exchange;
+    uint64_t *const times[] = {
+        &exchange->due_ns,       &exchange->started_ns,    &exchange->connected_ns,
+        &exchange->tls_done_ns,  &exchange->sent_ns,       &exchange->first_byte_ns,
+        &exchange->headers_ns,   &exchange->end_ns,        &sample->first_chunk_ns,
+        &sample->first_token_ns, &sample->first_answer_ns, &sample->last_token_ns,
+    };
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++)
+        shift(times[i], by_ns);
+    for (size_t i = 0; i < sample->event_count; i++)
+        shift(&sample->events[i].time_ns, by_ns);
+}
+
 static bool impossible(uint64_t from_ns, uint64_t to_ns)
 {
     return from_ns && to_ns && to_ns < from_ns;

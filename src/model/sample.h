@@ -106,6 +106,8 @@ void sample_free(struct sample *sample); /* the exchange too */
 size_t sample_bytes(const struct sample *sample);
 /* Nobody has said anything about its tokens. */
 void sample_no_tokens(struct sample *sample);
+/* Moves all its times by so much; wraps, so that it may be backwards. */
+void sample_shift(struct sample *sample, uint64_t by_ns);
 /* Seconds from one stamp to a later one; NAN when either never happened or the order is impossible
  * (sample_impossible counts those). */
 double sample_interval(uint64_t from_ns, uint64_t to_ns);

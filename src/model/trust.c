@@ -73,6 +73,7 @@ static const struct row rows[] = {
     FIGURE(paused),
     FIGURE(sinks_broken),
     FIGURE(results_lost),
+    FIGURE(resumed),
     ASKED(asked_concurrency),
     FIGURE(achieved_concurrency),
     ASKED(asked_rate),

@@ -446,6 +446,17 @@ static void sinks_broken(const struct facts *facts, struct verdict *out)
         doubt(out, "what is stored is incomplete: writing it failed during the run (see the log)");
 }
 
+static void resumed(const struct facts *facts, struct verdict *out)
+{
+    uint64_t times = facts->trust->resumed;
+    if (times)
+        remark(out,
+               "the stage was cut off and gone on with %" PRIu64
+               " time%s: the pauses are in no window; lags, CPU, what fell behind and the steady "
+               "part are of the last part alone",
+               times, plural(times));
+}
+
 static void paused(const struct facts *facts, struct verdict *out)
 {
     uint64_t count = facts->trust->paused;
@@ -582,6 +593,7 @@ static void (*const checks[])(const struct facts *facts, struct verdict *out) = 
     beyond_range,
     missing,
     sinks_broken,
+    resumed,
     rate_capped,
     late_reads,
     came_together,

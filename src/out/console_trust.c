@@ -252,6 +252,7 @@ static void add_troubles(struct table *table, const struct page *page)
         {"Bodies past --store-max", trust->bodies_past_max, "not stored"},
         {"Requests not made", trust->missing, "the data gave no more"},
         {"Pauses of a slot", trust->paused, "a connection could not be made"},
+        {"Times gone on with", trust->resumed, "--resume, after the run had been cut off"},
         {"Results not in the database", trust->results_lost, "it could not be written"},
         {"Outputs that failed", trust->sinks_broken, "incomplete; see the log"},
         {"Impossible times", whole->impossible_times, "two times in an order that cannot be"},

@@ -24,12 +24,6 @@ sqlite3_stmt *reread_prepare(sqlite3 *db, const char *sql)
     return stmt;
 }
 
-enum reread_result reread_fail(const struct reread_job *job, sqlite3 *db, struct err *err)
-{
-    err_set(err, "cannot read %s as the database of a run: %s", job->path, sqlite3_errmsg(db));
-    return REREAD_UNREADABLE;
-}
-
 /* ---- opening ---- */
 
 /* 0, or the errno that says it better than SQLite. */
@@ -54,25 +48,43 @@ static bool open_database(const char *path, sqlite3 **db)
     return ok;
 }
 
-static enum reread_result check_schema(const struct reread_job *job, sqlite3 *db, struct err *err)
+static bool unreadable(const char *path, sqlite3 *db, struct err *err)
+{
+    return err_set(err, "cannot read %s as the database of a run: %s", path, sqlite3_errmsg(db));
+}
+
+static bool check_schema(const char *path, sqlite3 *db, struct err *err)
 {
     sqlite3_stmt *stmt = reread_prepare(db, "PRAGMA user_version");
     if (!stmt || sqlite3_step(stmt) != SQLITE_ROW) {
         sqlite3_finalize(stmt);
-        return reread_fail(job, db, err);
+        return unreadable(path, db, err);
     }
     int version = sqlite3_column_int(stmt, 0);
     sqlite3_finalize(stmt);
-    if (version == SCHEMA)
-        return REREAD_DONE;
     if (version == 0)
-        err_set(err,
-                "%s holds no run: it ended before its database was set up, or is another "
-                "program's",
-                job->path);
-    else
-        err_set(err, "%s was written by another version of llmbench: its schema is %d, not %d",
-                job->path, version, SCHEMA);
+        return err_set(err,
+                       "%s holds no run: it ended before its database was set up, or is another "
+                       "program's",
+                       path);
+    return version == SCHEMA ||
+           err_set(err, "%s was written by another version of llmbench: its schema is %d, not %d",
+                   path, version, SCHEMA);
+}
+
+bool reread_open(const char *path, sqlite3 **db, struct err *err)
+{
+    int number = access_error(path);
+    if (number)
+        return err_set(err, "cannot read %s: %s", path, strerror(number));
+    if (!open_database(path, db))
+        return unreadable(path, *db, err);
+    return check_schema(path, *db, err);
+}
+
+enum reread_result reread_fail(const struct reread_job *job, sqlite3 *db, struct err *err)
+{
+    unreadable(job->path, db, err);
     return REREAD_UNREADABLE;
 }
 
@@ -220,9 +232,7 @@ static enum reread_result read_database(struct reread *reread, const struct rere
 {
     struct reports *reports = &reread->reports;
     char *stop_reason = NULL;
-    enum reread_result result = check_schema(job, db, err);
-    if (result == REREAD_DONE)
-        result = take_run(reread, job, db, &stop_reason, err);
+    enum reread_result result = take_run(reread, job, db, &stop_reason, err);
     if (result == REREAD_DONE)
         result = take_stages(reread, job, db, false, err);
     if (result == REREAD_DONE && !reports->count)
@@ -242,14 +252,10 @@ static enum reread_result read_database(struct reread *reread, const struct rere
 enum reread_result reread_run(struct reread *reread, const struct reread_job *job, struct err *err)
 {
     sqlite3 *db = NULL;
-    int number = access_error(job->path);
     *reread = (struct reread){0};
-    if (number) {
-        err_set(err, "cannot read %s: %s", job->path, strerror(number));
-        return REREAD_UNREADABLE;
-    }
-    enum reread_result result = open_database(job->path, &db) ? read_database(reread, job, db, err)
-                                                              : reread_fail(job, db, err);
+    enum reread_result result = REREAD_UNREADABLE;
+    if (reread_open(job->path, &db, err))
+        result = read_database(reread, job, db, err);
     sqlite3_close(db);
     return result;
 }

@@ -43,4 +43,6 @@ char *reread_text(sqlite3_stmt *stmt, int column);
 double reread_number(sqlite3_stmt *stmt, int column);       /* NAN for NULL */
 uint64_t reread_count(sqlite3_stmt *stmt, int column);      /* 0 for NULL and what is negative */
 sqlite3_stmt *reread_prepare(sqlite3 *db, const char *sql); /* or NULL */
+/* Opens the database of a run whose schema is this program's. Close `db` in any case. */
+bool reread_open(const char *path, sqlite3 **db, struct err *err);
 enum reread_result reread_fail(const struct reread_job *job, sqlite3 *db, struct err *err);

@@ -23,6 +23,8 @@ CREATE TABLE run (
     data_source             TEXT,             -- where the prompts came from
     tokenizer               TEXT,             -- name, kind and hash of the tokenizer that counted; NULL: none
     options                 TEXT NOT NULL,    -- JSON object: every option that has a value; secrets redacted
+    given                   TEXT,             -- JSON object: the options as --config reads them, for --resume
+    files                   TEXT,             -- JSON object: SHA-256 of scripts and data, for --resume
     ended                   TEXT,             -- local time, ISO 8601 with offset
     ended_unix              REAL,             -- Unix seconds
     end_reason              TEXT,             -- number, data, duration, interrupted, ...
@@ -39,6 +41,8 @@ CREATE TABLE stage (
     warmup            INTEGER NOT NULL,    -- 1: not summarised
     asked_concurrency INTEGER,             -- requests in flight that were asked for, or allowed at most
     asked_rate        REAL,                -- arrivals a second; NULL: closed loop, all at once, or a trace
+    start_ns          INTEGER,             -- it began; 0 of the due times of its plan
+    first_arrival     INTEGER,             -- the lowest number that an arrival of it may have
     options           TEXT,                -- JSON object: what an experiment gave to its run, over run.options; null: taken away
     max_in_flight     INTEGER,             -- the most there were
     window_start_ns   INTEGER,             -- the first `started`
@@ -57,6 +61,16 @@ CREATE TABLE stage (
     verdict           TEXT,                -- JSON object: lists of sentences, reasons and remarks
     trust             TEXT,                -- JSON object: what the run measured about itself (docs/json.md)
     script            TEXT                 -- JSON object: shared counters, lines and error of done; NULL: none
+);
+
+-- One row each time the run was gone on with (--resume) after it had been cut off. The times in _ns go
+-- on as if there had been no pause; Unix time in this part is their value plus wall_minus_ns.
+CREATE TABLE part (
+    number       INTEGER PRIMARY KEY, -- from 1; the run itself is part 0
+    started      TEXT NOT NULL,       -- local time, ISO 8601 with offset
+    started_unix REAL NOT NULL,
+    first_result INTEGER NOT NULL,    -- the first result.id that this part may have
+    wall_minus_ns INTEGER             -- Unix time minus the times in _ns; NULL: nothing was started
 );
 
 -- One row an exchange, in the order in which they were scored.

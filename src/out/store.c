@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,6 +27,9 @@ struct store {
     struct plan plan; /* of the stage under way, until its row has been committed */
     uint32_t stage;
     bool stage_due;
+    bool began_due; /* when it began has to be written */
+    uint64_t start_ns, first_arrival;
+    int lock; /* the file, as long as it is ours */
     bool open_batch;
     uint64_t batch_start_ns;
     size_t batch_rows, batch_bytes;
@@ -57,15 +61,29 @@ static bool make_folders(const char *path, struct err *err)
     return ok;
 }
 
-/* Claims the name: two runs at the same moment cannot both have it. */
-static bool create_file(const char *path, struct err *err)
+/* Claims the name: two runs at the same moment cannot both have it, nor go on with it. */
+static bool create_file(const char *path, int *lock, struct err *err)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0 && errno == EEXIST)
         return err_set(err, "the database %s exists; choose another --name or remove it", path);
     if (fd < 0)
         return err_set(err, "cannot create the database %s: %s", path, strerror(errno));
-    close(fd);
+    flock(fd, LOCK_EX | LOCK_NB);
+    *lock = fd;
+    return true;
+}
+
+static bool lock_file(const char *path, int *lock, struct err *err)
+{
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    if (fd < 0)
+        return err_set(err, "cannot open the database %s: %s", path, strerror(errno));
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        close(fd);
+        return err_set(err, "the run of %s goes on: another llmbench writes to it", path);
+    }
+    *lock = fd;
     return true;
 }
 
@@ -93,6 +111,8 @@ static void free_store(struct store *store)
 {
     rows_fini(&store->rows);
     sqlite3_close(store->rows.db);
+    if (store->lock >= 0)
+        close(store->lock); /* not before: to close a file takes SQLite's own locks off it */
     free(store->path);
     free(store->stage_options);
     free(store);
@@ -108,22 +128,55 @@ static void remove_files(const char *path)
     }
 }
 
-struct store *store_open(const char *path, const struct run_facts *facts, struct secrets *secrets,
-                         struct err *err)
+static struct store *new_store(const char *path, int lock, struct secrets *secrets)
 {
-    if (!make_folders(path, err) || !create_file(path, err))
-        return NULL;
     struct store *store = MEM_NEW(struct store);
     store->path = mem_text(path);
+    store->lock = lock;
     store->next_interval_s = 1;
     store->rows.secrets = secrets;
     store->rows.wall_offset_ns = (int64_t)(clock_wall_ns() - clock_now_ns());
+    return store;
+}
+
+static bool open_file(struct store *store)
+{
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
-    if (sqlite3_open_v2(path, &store->rows.db, flags, NULL) == SQLITE_OK && set_up(store, facts))
+    return sqlite3_open_v2(store->path, &store->rows.db, flags, NULL) == SQLITE_OK;
+}
+
+struct store *store_open(const char *path, const struct run_facts *facts, struct secrets *secrets,
+                         struct err *err)
+{
+    int lock = -1;
+    if (!make_folders(path, err) || !create_file(path, &lock, err))
+        return NULL;
+    struct store *store = new_store(path, lock, secrets);
+    if (open_file(store) && set_up(store, facts))
         return store;
     err_set(err, "cannot write the database %s: %s", path, sqlite3_errmsg(store->rows.db));
     free_store(store);
     remove_files(path);
+    return NULL;
+}
+
+static bool set_up_again(struct store *store)
+{
+    sqlite3_busy_timeout(store->rows.db, 2000);
+    return execute(store, settings) && rows_part(&store->rows) && execute(store, "COMMIT") &&
+           rows_prepare(&store->rows);
+}
+
+struct store *store_resume(const char *path, struct secrets *secrets, struct err *err)
+{
+    int lock = -1;
+    if (!lock_file(path, &lock, err))
+        return NULL;
+    struct store *store = new_store(path, lock, secrets);
+    if (open_file(store) && set_up_again(store))
+        return store;
+    err_set(err, "cannot write the database %s: %s", path, sqlite3_errmsg(store->rows.db));
+    free_store(store);
     return NULL;
 }
 
@@ -155,6 +208,12 @@ static bool resting(const struct store *store)
     return store->retry_ns && clock_now_ns() < store->retry_ns;
 }
 
+static bool write_began(struct store *store)
+{
+    return rows_stage_began(&store->rows, store->stage, store->start_ns, store->first_arrival) &&
+           rows_part_began(&store->rows);
+}
+
 /* At once for writing, so that somebody else's lock is met before anything is in the batch. */
 static bool begin(struct store *store)
 {
@@ -165,7 +224,8 @@ static bool begin(struct store *store)
     store->open_batch = execute(store, "BEGIN IMMEDIATE");
     return store->open_batch &&
            (!store->stage_due ||
-            rows_stage_begin(&store->rows, store->stage, &store->plan, store->stage_options));
+            rows_stage_begin(&store->rows, store->stage, &store->plan, store->stage_options)) &&
+           (!store->began_due || write_began(store));
 }
 
 static bool commit(struct store *store)
@@ -174,7 +234,7 @@ static bool commit(struct store *store)
         return true;
     if (!execute(store, "COMMIT"))
         return false;
-    store->open_batch = store->stage_due = false;
+    store->open_batch = store->stage_due = store->began_due = false;
     store->batch_rows = 0;
     store->retry_ns = 0;
     return true;
@@ -294,6 +354,18 @@ struct sink store_sink(struct store *store)
         .stage_end = take_stage_end,
         .end = take_end,
     };
+}
+
+void store_began(struct store *store, uint32_t stage, uint64_t start_ns, uint64_t first_arrival,
+                 uint64_t as_ns)
+{
+    if (stage != store->stage)
+        return;
+    if (as_ns)
+        store->rows.gap_ns = start_ns - as_ns;
+    store->start_ns = start_ns;
+    store->first_arrival = first_arrival;
+    store->began_due = true; /* nothing of the stage has been given yet, so no batch is open */
 }
 
 void store_stage_options(struct store *store, const char *options)

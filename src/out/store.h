@@ -18,6 +18,12 @@ struct store;
  * NULL) is borrowed until store_close, `facts` for the call. */
 struct store *store_open(const char *path, const struct run_facts *facts, struct secrets *secrets,
                          struct err *err);
+/* Opens the database of a run that was cut off, to go on with it; otherwise as store_open. */
+struct store *store_resume(const char *path, struct secrets *secrets, struct err *err);
+/* A stage has begun at this moment of the monotonic clock, with this arrival. `as_ns`: as which
+ * time the database is to have it, 0 = as it stands; it counts for all that follows. */
+void store_began(struct store *store, uint32_t stage, uint64_t start_ns, uint64_t first_arrival,
+                 uint64_t as_ns);
 /* `sample` adds a row to the open batch; `tick` commits it and writes the interval rows; `end`
  * writes summaries, stage and the end of the run. A batch that cannot be written (disk full, I/O
  * error, a lock of somebody else that lasts) is given up and its results are counted as lost; so

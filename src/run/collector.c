@@ -101,6 +101,18 @@ static double mean_of(double sum, uint64_t count)
     return count ? sum / (double)count : NAN;
 }
 
+/* Before anything of the stage is given to the sinks. */
+static void tell_begun(struct collector *collector)
+{
+    const struct run_config *config = collector->config;
+    uint64_t start_ns = atomic_load(&collector->line->start_ns);
+    if (collector->begun || !start_ns)
+        return;
+    collector->begun = true;
+    if (config->began)
+        config->began(config->arg, collector->live.stage, start_ns, collector->first_arrival);
+}
+
 static void live_refresh(struct collector *collector)
 {
     struct line *line = collector->line;
@@ -247,6 +259,7 @@ static void collect(void *arg)
                 loop_stop(collector->loop);
             return;
         }
+        tell_begun(collector);
         note_facts(collector, sample);
         live_add(collector, sample);
         judge_failures(collector);
@@ -270,6 +283,7 @@ static void tick(void *arg)
     uint64_t now = clock_now_ns();
     if (collector->line) {
         live_refresh(collector);
+        tell_begun(collector);
         give_tick(collector);
         hooks_tick(collector->hooks, collector->line, &collector->live, now);
     } else if (now >= collector->rest_until_ns) {
@@ -366,9 +380,12 @@ static void forget_stage(struct collector *collector)
     hist_free(collector->ttft);
     collector->ttft = hist_new();
     collector->live = (struct live){0};
+    collector->begun = false;
     collector->ttft_sum = collector->latency_sum = collector->gap_sum = 0;
     collector->ttft_count = collector->latency_count = collector->gap_count = 0;
     collector->keeping.not_asked = collector->keeping.past_max = 0;
+    for (size_t i = 0; i < OUTCOME_COUNT; i++)
+        collector->earlier_error[i] = false;
     collector->last_end_ns = collector->delayed = collector->marks_kernel = collector->marks_user =
         0;
     collector->first_due_ns = collector->last_due_ns = 0;
@@ -396,6 +413,28 @@ void collector_begin(struct collector *collector, struct line *line, uint32_t st
     give_stage_begin(collector, stage);
     if (collector->interrupts) /* it came while the stage was set up */
         line_stop(line, RUN_END_INTERRUPTED, clock_now_ns());
+}
+
+void collector_resume(struct collector *collector, const struct resume *resume)
+{
+    struct live *live = &collector->live;
+    live->ok = resume->ok;
+    live->failed = resume->failed;
+    live->cancelled = resume->cancelled;
+    live->scored = resume->ok + resume->failed + resume->cancelled;
+    collector->keeping.bytes = resume->body_bytes;
+}
+
+/* Of its errors the first example is the earlier one. */
+void collector_earlier(struct collector *collector, const struct sample *sample)
+{
+    char **first = &collector->first_error[sample->outcome];
+    if (sample->error && !collector->earlier_error[sample->outcome]) {
+        free(*first);
+        *first = NULL;
+        collector->earlier_error[sample->outcome] = true;
+    }
+    note_facts(collector, sample);
 }
 
 static void start_ticking(struct collector *collector)

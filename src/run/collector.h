@@ -18,8 +18,10 @@ struct collector {
     struct alarm *tick;
     uint64_t next_tick_ns;
     struct queue_waiter waiter;
-    bool *sink_broken;    /* one a sink: it failed once, was named, and gets nothing more */
-    uint64_t lost_before; /* samples that sinks had lost when the stage began */
+    bool *sink_broken;      /* one a sink: it failed once, was named, and gets nothing more */
+    uint64_t first_arrival; /* of the stage */
+    bool begun;             /* its beginning has been told */
+    uint64_t lost_before;   /* samples that sinks had lost when the stage began */
     struct keeping keeping;
     unsigned interrupts;
     uint64_t rest_until_ns;
@@ -37,6 +39,7 @@ struct collector {
     uint64_t sinks_ns, sinks_slowest_ns; /* spent in sinks: in all, the longest call */
     uint64_t done_ns;                    /* the last sample had been given to them */
     char *first_error[OUTCOME_COUNT];    /* owned */
+    bool earlier_error[OUTCOME_COUNT];   /* it is from before the run was cut off */
     char *own_error;                     /* the first failure of an own metric; owned */
     char *too_many;                      /* how many had failed when that ended the stage; owned */
 };
@@ -46,6 +49,10 @@ bool collector_init(struct collector *collector, struct run_config *config, stru
 /* A stage begins: its line, its number in the run, and where its reads are counted. */
 void collector_begin(struct collector *collector, struct line *line, uint32_t stage,
                      uint64_t (*reads)(void *arg), void *reads_arg);
+/* The stage goes on where it was cut off: what is in the database counts as its own. */
+void collector_resume(struct collector *collector, const struct resume *resume);
+/* One of these results, its times those of this run; once the stage is over. */
+void collector_earlier(struct collector *collector, const struct sample *sample);
 void collector_run(struct collector *collector); /* until the samples are at their end */
 void collector_stage_end(struct collector *collector,
                          const struct report *report); /* tells the sinks */

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "model/resume.h"
 #include "script/script.h"
 #include "script/watch.h"
 
@@ -75,9 +76,32 @@ static bool composer_anew(const struct plan *plan)
     return plan->same_prompts || !plan->cycles || plan->arrival == ARRIVAL_TRACE;
 }
 
+/* The first of the stage, or with what the stages before took of the data. */
+static uint64_t resumed_at(const struct composer *composer, const struct plan *plan)
+{
+    return composer_anew(plan) ? composer->resume->first_arrival : 0;
+}
+
+uint64_t composer_first(const struct composer *composer, const struct plan *plan)
+{
+    if (composer->resume && composer->stage == composer->resume->stage)
+        return composer->resume->first_arrival;
+    uint64_t first = composer->next_index;
+    if (composer->begun && composer_anew(plan))
+        return first;
+    if (composer->first && composer->first->index < first)
+        first = composer->first->index;
+    for (size_t i = composer->kept_at; i < composer->kept_count; i++)
+        if (composer->kept[i]->index < first)
+            first = composer->kept[i]->index;
+    return first;
+}
+
 bool composer_open(struct composer *composer, const struct plan *plan, struct err *err)
 {
     bool anew = composer_anew(plan);
+    if (composer->resume)
+        composer->next_index = resumed_at(composer, plan);
     if (!anew && !script_pass_over(composer->script, composer->passed_over, err))
         return false;
     enum script_step step = script_peek(composer->script, &composer->first_at_ns, err);
@@ -116,6 +140,9 @@ static bool composer_give(struct composer *composer, struct plan_walk *walk,
     struct line *line = composer->line;
     request->stage = composer->stage;
     request->due_offset_ns = composer->last_due_ns = plan_walk_next_ns(walk);
+    /* What was in flight, or due, when the run was cut off is due when it goes on. */
+    if (line->plan->shape == PLAN_OPEN && request->due_offset_ns < line->elapsed_ns)
+        request->due_offset_ns = line->elapsed_ns;
     /* Few but large requests may fill the queue before as many are ready as were wanted. */
     if (queue_bytes(line->ready) + request_bytes(request) > line->ready_limit)
         composer_release(composer);
@@ -124,8 +151,7 @@ static bool composer_give(struct composer *composer, struct plan_walk *walk,
         return false;
     }
     composer->composed++;
-    atomic_fetch_add(&line->given, 1);
-    if (composer->composed >= plan_ahead(line->plan))
+    if (atomic_fetch_add(&line->given, 1) + 1 >= plan_ahead(line->plan))
         composer_release(composer);
     return true;
 }
@@ -176,11 +202,12 @@ static bool trace_goes_on(struct composer *composer, struct plan_walk *walk)
 static bool composer_cycle(struct composer *composer, struct plan_walk *walk,
                            uint64_t *at_last_cycle)
 {
-    bool untouched = composer->composed == 0; /* the stage before took the last prompt */
+    uint64_t seen = composer->composed + composer->passed;
+    bool untouched = seen == 0; /* the stage before took the last prompt */
     composer->data_ended = true;
-    if (composer->composed == *at_last_cycle || !(composer->line->plan->cycles || untouched))
+    if (seen == *at_last_cycle || !(composer->line->plan->cycles || untouched))
         return false;
-    *at_last_cycle = composer->composed;
+    *at_last_cycle = seen;
     if (!trace_goes_on(composer, walk))
         return false;
     if (!composer->line->plan->one_prompt)
@@ -205,7 +232,7 @@ static bool composer_begin(struct composer *composer)
 static void composer_hold(struct composer *composer, uint64_t due_ns)
 {
     struct line *line = composer->line;
-    if (due_ns <= plan_early_ns())
+    if (due_ns <= plan_early_ns() + line->elapsed_ns)
         return;
     composer_release(composer); /* what is due before it is ready */
     queue_wait_items(line->ready, SIZE_MAX,
@@ -254,6 +281,24 @@ static enum script_step composer_next(struct composer *composer, struct plan_wal
     return step;
 }
 
+/* A request whose result is in the database is composed once more, so that script and data are
+ * where they were, and dropped. */
+static bool composer_drop(struct composer *composer, struct plan_walk *walk,
+                          struct request *request)
+{
+    enum resume_held held = resume_held(composer->resume, request->index);
+    if (held == RESUME_MISSING)
+        return false;
+    if (held == RESUME_HERE && composer->stage == composer->resume->stage) {
+        composer->last_due_ns = plan_walk_next_ns(walk);
+        composer->composed++;
+    } else {
+        composer->passed++;
+    }
+    request_free(request);
+    return true;
+}
+
 /* True: there is nothing more to start, by number or by the end of the data. */
 static bool composer_walk(struct composer *composer)
 {
@@ -276,7 +321,8 @@ static bool composer_walk(struct composer *composer)
         }
         switch (step) {
         case SCRIPT_STEP_OK:
-            if (!composer_give(composer, &walk, request))
+            if (!composer_drop(composer, &walk, request) &&
+                !composer_give(composer, &walk, request))
                 return false;
             break;
         case SCRIPT_STEP_END:

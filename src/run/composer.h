@@ -11,13 +11,15 @@ struct composer {
     struct line *line;     /* of this stage */
     struct script *script; /* used by this thread alone while it runs */
     uint32_t stage;
-    uint64_t next_index;    /* arrival number of the next request that is composed */
-    uint64_t cpu_ns;        /* of its thread in this stage, once that has ended … */
-    uint64_t cpu_before_ns; /* … of it, before the workers were let go */
-    uint64_t composed;      /* given to the line in this stage */
-    bool begun;             /* a stage has begun the data */
-    uint64_t passed_over;   /* items that the first stage leaves out: runs before have used them */
-    struct request **kept;  /* composed in the stage before and not started: they go out first */
+    uint64_t next_index;         /* arrival number of the next request that is composed */
+    uint64_t cpu_ns;             /* of its thread in this stage, once that has ended … */
+    uint64_t cpu_before_ns;      /* … of it, before the workers were let go */
+    const struct resume *resume; /* what a run that was cut off has left; borrowed, NULL = none */
+    uint64_t passed;      /* in this stage, composed once more for a stage before and dropped */
+    uint64_t composed;    /* given to the line in this stage, before the run was cut off or since */
+    bool begun;           /* a stage has begun the data */
+    uint64_t passed_over; /* items that the first stage leaves out: runs before have used them */
+    struct request **kept; /* composed in the stage before and not started: they go out first */
     size_t kept_count, kept_cap, kept_at;
     struct request *first; /* composed before anything was sent; NULL = has gone out */
     uint64_t first_at_ns;  /* of a trace: when it is due */
@@ -30,6 +32,8 @@ struct composer {
 /* Composes the first request of the first stage, before anything is sent: whoever cannot make that
  * one will not make others, and the run does not start. By the thread that sets the line up. */
 bool composer_open(struct composer *composer, const struct plan *plan, struct err *err) MUST_CHECK;
+/* The arrival number with which the next stage will begin. Between stages. */
+uint64_t composer_first(const struct composer *composer, const struct plan *plan);
 /* Requests composed and not started. */
 uint64_t composer_unstarted(const struct composer *composer);
 /* A request that was composed and not started, for the next stage; takes it. By the composer's

@@ -17,7 +17,7 @@ void line_wake_all(struct line *line)
 void line_release(struct line *line)
 {
     uint64_t never = 0;
-    if (atomic_compare_exchange_strong(&line->start_ns, &never, clock_now_ns()))
+    if (atomic_compare_exchange_strong(&line->start_ns, &never, clock_now_ns() - line->elapsed_ns))
         line_wake_all(line);
 }
 
@@ -115,6 +115,12 @@ void line_started(struct line *line, uint64_t started_ns)
     earliest(&line->first_start_ns, started_ns);
     latest(&line->last_start_ns, started_ns);
     atomic_fetch_add(&line->started, 1);
+}
+
+void line_earlier(struct line *line, uint64_t started_ns)
+{
+    earliest(&line->first_start_ns, started_ns);
+    latest(&line->last_start_ns, started_ns);
 }
 
 void line_ended(struct line *line)

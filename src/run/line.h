@@ -26,6 +26,7 @@ struct line_listener {
 
 struct line {
     const struct plan *plan;
+    uint64_t elapsed_ns; /* of the stage, before the run was cut off; its start lies so far back */
     struct log *log;
     char *preconnect_url;            /* owned; NULL = no connection is opened beforehand */
     struct queue *connected;         /* closed once they are open, always empty; NULL likewise */
@@ -82,6 +83,8 @@ bool line_stopped(struct line *line);
 /* Book-keeping of one exchange; called by its worker. */
 void line_started(struct line *line, uint64_t started_ns);
 void line_ended(struct line *line);
+/* An exchange of this stage from before the run was cut off, its times those of this run. */
+void line_earlier(struct line *line, uint64_t started_ns);
 void line_wake_all(struct line *line); /* the workers; thread-safe */
 /* The calling thread gives way to the workers where cores are short: called by stations off the
  * clock. */

@@ -116,6 +116,11 @@ static bool open_scorers(struct run *run, struct err *err)
     return true;
 }
 
+static uint32_t first_stage(const struct run *run)
+{
+    return run->config->resume ? run->config->resume->stage : 0;
+}
+
 static bool run_open(struct run *run, struct err *err)
 {
     struct run_config *config = run->config;
@@ -131,10 +136,11 @@ static bool run_open(struct run *run, struct err *err)
     const struct script_facts *facts = script_facts(run->composer.script);
     copy_script_facts(config->facts, facts);
     config->http.end_marker = facts->end_marker;
-    run->composer.stage = run->place.stage;
+    run->composer.resume = config->resume;
+    run->composer.stage = run->place.stage + first_stage(run);
     if (!open_scorers(run, err) ||
         !hooks_open(&run->hooks, &config->script, run->composer.script, err) ||
-        !composer_open(&run->composer, &config->plans[0], err) ||
+        !composer_open(&run->composer, &config->plans[first_stage(run)], err) ||
         !config->ready(config->arg, facts, &config->http, err))
         return false;
     run->collector_ready = collector_init(&run->collector, config, &run->hooks, err);
@@ -202,10 +208,12 @@ static bool run_stages(struct run *run, struct reports *reports, struct err *err
     const struct run_config *config = run->config;
     for (size_t i = 0; i < config->plan_count; i++)
         reports->planned += !config->plans[i].warmup;
-    for (uint32_t i = 0; i < config->plan_count; i++) {
-        if (i > 0 && (!goes_on(run, reports->end) || signals_pending()))
+    uint32_t first = first_stage(run);
+    for (uint32_t i = first; i < config->plan_count; i++) {
+        if (i > first && (!goes_on(run, reports->end) || signals_pending()))
             break;
-        if (config->plans[i].rest_ns && !collector_rest(&run->collector, config->plans[i].rest_ns))
+        if (i > first && config->plans[i].rest_ns &&
+            !collector_rest(&run->collector, config->plans[i].rest_ns))
             break;
         if (run_stage(run, i, reports, err))
             continue;

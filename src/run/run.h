@@ -11,6 +11,7 @@
 #include "model/live.h"
 #include "model/plan.h"
 #include "model/report.h"
+#include "model/resume.h"
 #include "model/sink.h"
 #include "script/script.h"
 
@@ -26,6 +27,9 @@ struct run_place {
     bool bodies_full;    /* --store-max was reached */
 };
 
+/* Gets a sample of what is in the database already; it may be changed, but is not owned. */
+typedef void run_earlier_fn(void *to, struct sample *sample);
+
 struct run_config {
     const struct run_spec *spec;
     const struct plan *plans; /* the stages, warm-up included; borrowed */
@@ -33,8 +37,13 @@ struct run_config {
     struct script_config script;       /* role is set by the line itself */
     const struct tokenizer *tokenizer; /* borrowed, NULL = none was given */
     struct http_config http;           /* end_marker and connections are set by the line */
-    struct run_place *place; /* becomes that of a run to follow; NULL = nothing came before, and
-                                with this run the sinks hear of the end */
+    struct run_place *place;     /* becomes that of a run to follow; NULL = nothing came before, and
+                                    with this run the sinks hear of the end */
+    const struct resume *resume; /* what is gone on with; NULL = a new run */
+    /* Gives the results that `resume` has of its stage, in their order; the stage is over. */
+    bool (*earlier)(void *arg, run_earlier_fn *take, void *to, struct err *err);
+    /* A stage has begun at this moment, with this arrival; before its first sample. May be NULL. */
+    void (*began)(void *arg, uint32_t stage, uint64_t start_ns, uint64_t first_arrival);
     struct log *log;
     const struct sink *sinks;
     size_t sink_count;

@@ -69,6 +69,13 @@ static void open_preconnect(struct stage *stage)
     atomic_store(&line->connecting, stage->plan->threads);
 }
 
+/* What is gone on with in this stage, or NULL. */
+static const struct resume *stage_resume(const struct stage *stage)
+{
+    const struct resume *resume = stage->config->resume;
+    return resume && resume->stage == stage->number ? resume : NULL;
+}
+
 static void open_line(struct stage *stage)
 {
     uint64_t ceiling = stage->config->spec->max_memory;
@@ -88,6 +95,13 @@ static void open_line(struct stage *stage)
     open_preconnect(stage);
     stage->composer->line = line;
     stage->composer->stage = stage->number;
+    stage->first_arrival = composer_first(stage->composer, plan);
+    if (!stage_resume(stage))
+        return;
+    line->elapsed_ns = stage_resume(stage)->elapsed_ns;
+    atomic_store(&line->started, stage_resume(stage)->started);
+    atomic_store(&line->ended, stage_resume(stage)->started);
+    atomic_store(&line->max_in_flight, stage_resume(stage)->max_in_flight);
 }
 
 static void open_statistics(struct stage *stage)
@@ -113,6 +127,9 @@ bool stage_open(struct stage *stage, struct err *err)
     if (!open_workers(stage, err))
         return false;
     collector_begin(stage->collector, &stage->line, stage->number, all_reads, stage);
+    stage->collector->first_arrival = stage->first_arrival;
+    if (stage_resume(stage))
+        collector_resume(stage->collector, stage_resume(stage));
     return true;
 }
 
@@ -273,8 +290,35 @@ static struct stage_facts stage_facts_of(struct stage *stage)
     return facts;
 }
 
+/* A result from before the run was cut off, on the clock of this process. */
+static void take_earlier(void *to, struct sample *sample)
+{
+    struct stage *stage = to;
+    struct line *line = &stage->line;
+    uint64_t start_ns = atomic_load(&line->start_ns), stop_ns = atomic_load(&line->stop_ns);
+    sample_shift(sample, start_ns - stage_resume(stage)->start_ns);
+    stats_add(stage->scorers[0].whole, sample, stop_ns);
+    if (sample->exchange->started_ns)
+        line_earlier(line, sample->exchange->started_ns);
+    collector_earlier(stage->collector, sample);
+}
+
+static void add_earlier(struct stage *stage)
+{
+    const struct run_config *config = stage->config;
+    struct err err;
+    if (!stage_resume(stage) || !stage_resume(stage)->start_ns)
+        return;
+    if (!config->earlier(config->arg, take_earlier, stage, &err))
+        log_error(config->log,
+                  "what had been stored before the run was cut off is not in this "
+                  "report: %s",
+                  err.text);
+}
+
 static void sum_up(struct stage *stage, struct report *report)
 {
+    add_earlier(stage);
     struct stage_facts facts = stage_facts_of(stage);
     struct stats *whole = stage->scorers[0].whole, *steady = stage->scorers[0].steady;
     for (size_t i = 1; i < stage->scorer_count; i++) {
@@ -374,6 +418,7 @@ static void fill_trust(struct stage *stage, struct report *report)
     trust->missing = missing(stage);
     trust->sinks_broken = collector_broken_sinks(stage->collector);
     trust->results_lost = collector_lost(stage->collector);
+    trust->resumed = stage_resume(stage) ? stage_resume(stage)->times : 0;
     trust->data_cycles = atomic_load(&stage->line.data_cycles);
     trust->malformed_rows = script_malformed(stage->composer->script);
     trust->asked_concurrency = whole->facts.asked_concurrency;
@@ -460,7 +505,7 @@ void stage_close(struct stage *stage)
     free(stage->scorer_threads);
     free(stage->stand_ins);
     free(atomic_load(&stage->line.overdue_why));
-    stage->composer->composed = 0;
+    stage->composer->composed = stage->composer->passed = 0;
     stage->composer->known_ns = 0;
     close_queues(&stage->line);
 }

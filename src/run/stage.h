@@ -21,6 +21,7 @@ struct stage {
     struct run_config *config;
     const struct plan *plan;
     uint32_t number;
+    uint64_t first_arrival;
     uint64_t cpu_before_ns, warnings_before; /* of the process, when the stage was set up */
     struct line line;
     struct composer *composer; /* the run's */

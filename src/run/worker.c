@@ -380,8 +380,11 @@ static void worker_begin(struct worker *worker)
     uint64_t start_ns = atomic_load(&worker->line->start_ns);
     worker->begun = true;
     worker->cpu_at_start_ns = clock_thread_cpu_ns();
-    for (uint32_t i = 0; i < worker->slots; i++)
-        slot_free(worker, start_ns + plan_spawn_ns(worker->line->plan, worker->number, i));
+    for (uint32_t i = 0; i < worker->slots; i++) {
+        uint64_t spawn_ns = plan_spawn_ns(worker->line->plan, worker->number, i);
+        uint64_t elapsed_ns = worker->line->elapsed_ns;
+        slot_free(worker, start_ns + (spawn_ns > elapsed_ns ? spawn_ns : elapsed_ns));
+    }
 }
 
 /* Opens connections before the stage begins; true once that is over. */

@@ -257,6 +257,7 @@ ROWS = {
     "wandb-api-key": Row("--wandb-api-key wandb-1234", lambda s: s.posts > 0, True, hub=True),
     "wandb-project": Row("--wandb-project mine", lambda s: (b'"mine"' in s.hub, b"perf_benchmark" in s.hub), (True, False),
                          ("--prompt", "hello", "--wandb"), env={"WANDB_API_KEY": "wandb-1234"}, hub=True),
+    "resume": Row("--resume none.db", lambda s: (s.code, len(s.lines), "--resume: cannot read none.db" in s.err), (2, 0, True)),
     "config": key("max_tokens", 3)("--config run.json"),
     "env-file": Row("--env-file keys.env", lambda s: s.header("authorization"), "Bearer from-the-file"),
     "dump-config": Row("--dump-config", lambda s: (s.code, len(s.lines), '"prompt": "hello"' in s.out, s.files),
