@@ -319,7 +319,8 @@ static void encode_word(const struct bpe *bpe, struct bpe_work *work, struct spa
             word->len = (unsigned char)piece.len;
             word->count = (unsigned char)count;
             memcpy(word->text, piece.data, piece.len);
-            memcpy(word->ids, ids->items + before, count * sizeof *word->ids);
+            for (size_t i = 0; i < count; i++)
+                word->ids[i] = ids->items[before + i];
         }
         return;
     }

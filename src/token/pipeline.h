@@ -38,6 +38,10 @@ bool pipeline_normalize(const struct tokenizer *tokenizer, struct regex_work *re
                         struct span text, struct buf buffers[2], struct span *out,
                         struct err *err) MUST_CHECK;
 
+/* As tokenizer_load, of a file's bytes; its path says of which kind it is, and where a
+ * tokenizer_config.json may be. */
+struct tokenizer *tokenizer_from_bytes(const char *path, struct span bytes, struct err *err);
+
 /* The kinds of files; each fills an empty tokenizer. `path` is the file's. */
 bool load_json(struct tokenizer *tokenizer, struct span bytes, const char *path,
                struct err *err) MUST_CHECK; /* load_json.c */

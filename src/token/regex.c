@@ -15,7 +15,7 @@ enum {
     JIT_STACK_FIRST = 32 * 1024,
     JIT_STACK_MOST = 16 * 1024 * 1024,
     HEAP_LIMIT_KIB = 64 * 1024, /* of the interpreter, where there is no JIT */
-    LIMIT_LEAST = 10 * 1000 * 1000,
+    LIMIT_LEAST = 1000 * 1000,
     LIMIT_A_BYTE = 32, /* steps that one match may take */
 };
 

@@ -48,26 +48,6 @@ static const struct {
     {"", load_json},
 };
 
-static bool load_bytes(struct tokenizer *tokenizer, const char *path, struct span bytes,
-                       struct err *err)
-{
-    size_t kind = 0;
-    while (!span_ends_with(span_text(path), span_text(kinds[kind].ending)))
-        kind++;
-    return kinds[kind].load(tokenizer, bytes, path, err) || err_prefix(err, "%s", path);
-}
-
-static bool load_file(struct tokenizer *tokenizer, const char *path, struct err *err)
-{
-    char *bytes;
-    size_t len;
-    if (!read_file(path, FILE_BYTES_MOST, &bytes, &len, err))
-        return false;
-    bool ok = load_bytes(tokenizer, path, span_of(bytes, len), err);
-    free(bytes);
-    return ok;
-}
-
 /* The sentence shows what the file holds: nothing of it may steer a terminal. */
 static void calm(struct err *err)
 {
@@ -83,20 +63,38 @@ static void calm(struct err *err)
     }
 }
 
-struct tokenizer *tokenizer_load(const char *path, struct err *err)
+static bool load_bytes(struct tokenizer *tokenizer, const char *path, struct span bytes,
+                       struct err *err)
+{
+    size_t kind = 0;
+    while (!span_ends_with(span_text(path), span_text(kinds[kind].ending)))
+        kind++;
+    return kinds[kind].load(tokenizer, bytes, path, err) || err_prefix(err, "%s", path);
+}
+
+struct tokenizer *tokenizer_from_bytes(const char *path, struct span bytes, struct err *err)
 {
     struct tokenizer *tokenizer = MEM_NEW(struct tokenizer);
-    char *file = find_file(path);
-    tokenizer->name = name_of(file);
+    tokenizer->name = name_of(path);
     vocabulary_init(&tokenizer->vocabulary);
     added_init(&tokenizer->added);
-    bool ok = load_file(tokenizer, file, err);
-    free(file);
-    if (ok)
+    if (load_bytes(tokenizer, path, bytes, err))
         return tokenizer;
     calm(err);
     tokenizer_free(tokenizer);
     return NULL;
+}
+
+struct tokenizer *tokenizer_load(const char *path, struct err *err)
+{
+    char *bytes, *file = find_file(path);
+    size_t len;
+    struct tokenizer *tokenizer = NULL;
+    if (read_file(file, FILE_BYTES_MOST, &bytes, &len, err))
+        tokenizer = tokenizer_from_bytes(file, span_of(bytes, len), err);
+    free(bytes);
+    free(file);
+    return tokenizer;
 }
 
 void tokenizer_free(struct tokenizer *tokenizer)
