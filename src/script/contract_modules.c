@@ -359,10 +359,9 @@ static const struct script_word words[] = {
      .name = "tokenizer.encode",
      .arguments = "(text, {special=true})",
      .function = tokenizer_lua_encode,
-     .sentence =
-         "the text's token ids by the tokenizer of --tokenizer-path, with the special "
-         "tokens that it adds when asked; nil and a message without that option, or when it "
-         "fails; as the three below"},
+     .sentence = "the text's token ids by the tokenizer of --tokenizer-path, with the special "
+                 "tokens that it adds when asked; nil and a message without that option, in an "
+                 "experiment's own file, or when it fails; as the three below"},
     {.kind = WORD_MODULE,
      .type = WORD_FUNCTION,
      .name = "tokenizer.count",
