@@ -168,8 +168,10 @@ static const struct script_word words[] = {
      .type = WORD_TABLE,
      .name = "tokens",
      .sentence =
-         "{prompt=, completion=, cached=, reasoning=, template=, text_chars=, errors=, uncounted=, "
-         "sources={usage=, …}}"},
+         "as in the JSON report (docs/json.md): {prompt=, completion=, cached=, reasoning=, "
+         "template=, "
+         "text_chars=, errors=, uncounted=, sources={usage=, …}, prompt_sources=, event_sources=, "
+         "check=}"},
     {.kind = WORD_SUMMARY,
      .type = WORD_TABLE,
      .name = "events",

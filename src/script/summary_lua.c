@@ -81,9 +81,39 @@ static void set_outcomes(lua_State *lua, const struct summary *whole)
     lua_setfield(lua, -2, "outcomes"); // -- summary
 }
 
+static void set_sources(lua_State *lua, const char *name, const uint64_t *by)
+{
+    lua_createtable(lua, 0, TOKEN_SOURCES); // -- tokens sources
+    for (int i = 0; i < TOKEN_SOURCES; i++)
+        set_number(lua, token_source_name((enum token_source)i), (double)by[i]);
+    lua_setfield(lua, -2, name); // -- tokens
+}
+
+/* Nothing unless some answer has both counts. */
+static void set_check(lua_State *lua, const struct summary *whole)
+{
+    static const char *const names[] = {
+        [TOKENS_PROMPT] = "prompt", [TOKENS_COMPLETION] = "completion"};
+    if (!whole->check[TOKENS_PROMPT].answers && !whole->check[TOKENS_COMPLETION].answers)
+        return;
+    lua_createtable(lua, 0, TOKEN_KINDS); // -- tokens check
+    for (size_t i = 0; i < TOKEN_KINDS; i++) {
+        const struct token_check *check = &whole->check[i];
+        lua_createtable(lua, 0, 6); // -- tokens check kind
+        set_number(lua, "answers", (double)check->answers);
+        set_number(lua, "differ", (double)check->differ);
+        set_number(lua, "usage", (double)check->usage);
+        set_number(lua, "tokenizer", (double)check->tokenizer);
+        set_number(lua, "difference", (double)(check->usage - check->tokenizer));
+        set_number(lua, "apart", (double)check->apart);
+        lua_setfield(lua, -2, names[i]); // -- tokens check
+    }
+    lua_setfield(lua, -2, "check"); // -- tokens
+}
+
 static void set_tokens(lua_State *lua, const struct summary *whole)
 {
-    lua_createtable(lua, 0, 9); // -- summary tokens
+    lua_createtable(lua, 0, 12); // -- summary tokens
     set_number(lua, "prompt", (double)whole->prompt_tokens);
     set_number(lua, "completion", (double)whole->completion_tokens);
     set_number(lua, "cached", (double)whole->cached_tokens);
@@ -92,11 +122,11 @@ static void set_tokens(lua_State *lua, const struct summary *whole)
     set_number(lua, "text_chars", (double)whole->text_chars);
     set_number(lua, "errors", (double)whole->token_errors);
     set_number(lua, "uncounted", (double)whole->uncounted);
-    lua_createtable(lua, 0, TOKEN_SOURCES); // -- summary tokens sources
-    for (int i = 0; i < TOKEN_SOURCES; i++)
-        set_number(lua, token_source_name((enum token_source)i), (double)whole->by_source[i]);
-    lua_setfield(lua, -2, "sources"); // -- summary tokens
-    lua_setfield(lua, -2, "tokens");  // -- summary
+    set_sources(lua, "sources", whole->by_source);
+    set_sources(lua, "prompt_sources", whole->by_prompt_source);
+    set_sources(lua, "event_sources", whole->by_event_source);
+    set_check(lua, whole);
+    lua_setfield(lua, -2, "tokens"); // -- summary
 }
 
 static void set_events(lua_State *lua, const struct summary *whole)

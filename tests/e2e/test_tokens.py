@@ -328,6 +328,20 @@ class Random(Judged):
             self.assertNotIn("traceback", result.err)
 
 
+class Summary(Judged):
+    def test_scripts_get_what_the_report_has(self):
+        own = self.write("done.lua", 'local json = require "json"\nlocal api = {}\nfor k, v in pairs(require "apis.openai") do api[k] = v '
+                         'end\nfunction api.done(summary) return { lines = { "tokens " .. json.encode(summary.tokens) } } end\nreturn api\n')
+        root = self.mock("--ttft", "1ms", "--itl", "0ms", "--tokens", 12, "--tokenizer-path", TOKENIZER)
+        self.llmbench("-s", own, "--url", root, "--model", "m", "--prompt", "hi", "-n", 4, "--stream", "--json", "report.json", "--name",
+                      "run", "--tokenizer-path", TOKENIZER, "--check-tokens", expect=0)
+        with open(self.path("report.json"), encoding="utf-8") as text:
+            report = json.load(text)
+        line, = (line for line in report["script"]["lines"] if line.startswith("tokens "))
+        self.assertEqual(json.loads(line[7:]), report["tokens"])
+        self.assertEqual(report["tokens"]["check"]["completion"]["answers"], 4)
+
+
 class Filter(Judged):
     def test_limits_are_inclusive_counted_and_said(self):
         texts = ["the", "the river", "every bridge opens slowly", "a b c d e f g h i j k l m n o p", "你好世界 時間"]
