@@ -6,6 +6,7 @@
 #define LISTEN "Listening"
 #define ANSWERS "Answers"
 #define CHECKS "What it asks for"
+#define FAULTS "What it does wrong"
 
 const struct opt_row mock_rows[] = {
     {
@@ -147,6 +148,23 @@ const struct opt_row mock_rows[] = {
         .metavar = "TIME",
         .group = CHECKS,
         .help = "how long the access tokens are good that the dialect qianfan gives out",
+    },
+    {
+        .name = "fault",
+        .type = &opt_list,
+        FIELD(faults, struct list),
+        .metavar = "NAME[:SHARE]",
+        .group = FAULTS,
+        .help = "spoil this share of the answers (5%, 0.05; without it all), repeatable; `list` "
+                "prints the faults and the outcome of each",
+    },
+    {
+        .name = "scenario",
+        .type = &opt_text,
+        FIELD(scenario, char *),
+        .metavar = "FILE",
+        .group = FAULTS,
+        .help = "answer every request as the lines of this file say (docs/mock.md)",
     },
 };
 const size_t mock_row_count = sizeof mock_rows / sizeof *mock_rows;

@@ -21,6 +21,8 @@ struct mock_spec {
     char *api_key;
     char *model;
     uint64_t token_life_ns;
+    struct list faults; /* NAME[:SHARE], or "list" */
+    char *scenario;     /* a file */
 };
 
 extern const struct opt_row mock_rows[];

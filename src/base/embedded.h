@@ -15,6 +15,8 @@ extern const struct embedded_file embedded_lua_files[]; /* everything below lua/
 extern const size_t embedded_lua_file_count;
 extern const struct embedded_file embedded_sql_files[]; /* out/schema.sql */
 extern const size_t embedded_sql_file_count;
+extern const struct embedded_file embedded_faults_files[]; /* mock/faults/ */
+extern const size_t embedded_faults_file_count;
 
 /* NULL when there is none of that path. */
 static inline const struct embedded_file *embedded_find(const struct embedded_file *files,

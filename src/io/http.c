@@ -164,12 +164,22 @@ static void http_on_total(void *arg, struct wait *wait, uint64_t now_ns)
     http_break(transfer, sent ? OUTCOME_TIMEOUT_TOTAL : OUTCOME_TIMEOUT_CONNECT, error, now_ns);
 }
 
+/* Bytes that libcurl hands nothing on of, such as the frame of a chunk or half a header line. */
+static bool http_trickles(struct http *http, struct transfer *transfer)
+{
+    uint64_t last_ns = transfer->read_fd >= 0 ? seam_last(http->seam, transfer->read_fd).own_ns : 0;
+    bool later = last_ns > transfer->idle.since_ns;
+    if (later)
+        waits_note(&http->idle, &transfer->idle, last_ns);
+    return later;
+}
+
 static void http_on_idle(void *arg, struct wait *wait, uint64_t now_ns)
 {
-    const struct http *http = arg;
+    struct http *http = arg;
     struct transfer *transfer = OWNER(idle, wait);
     http_shard_look(transfer);
-    if (!transfer->shard || transfer->idle.next)
+    if (!transfer->shard || transfer->idle.next || http_trickles(http, transfer))
         return;
     char *error = mem_printf("no bytes for %g s (the read timeout)",
                              clock_seconds(http->config.read_timeout_ns));

@@ -66,11 +66,14 @@ void waits_note(struct waits *waits, struct wait *wait, uint64_t since_ns)
 {
     if (wait->next)
         waits_unlink(wait);
+    struct wait *last = waits->head.prev;
+    while (last != &waits->head && last->since_ns > since_ns)
+        last = last->prev;
     wait->since_ns = since_ns;
-    wait->prev = waits->head.prev;
-    wait->next = &waits->head;
+    wait->prev = last;
+    wait->next = last->next;
     wait->prev->next = wait;
-    waits->head.prev = wait;
+    wait->next->prev = wait;
     waits_arm(waits, since_ns);
 }
 

@@ -1,8 +1,8 @@
 /* Timeouts of one length for many things at once: a list in the order of the last activity, which
- * is then also the order of expiry, and one timer for its head. Noting an activity costs the same
- * however many wait. The timer comes last in its turn of the loop, so that an activity of the same
- * turn is noted before; after a stop of the whole process the turn may still have missed some, so
- * that `expire` should look itself before it judges. */
+ * is then also the order of expiry, and one timer for its head. Noting what has just happened costs
+ * the same however many wait. The timer comes last in its turn of the loop, so that an activity of
+ * the same turn is noted before; after a stop of the whole process the turn may still have missed
+ * some, so that `expire` should look itself before it judges. */
 #pragma once
 
 #include <ev.h>
@@ -28,8 +28,8 @@ struct waits {
 void waits_init(struct waits *waits, struct ev_loop *ev, uint64_t span_ns,
                 void (*expire)(void *arg, struct wait *wait, uint64_t now_ns),
                 void (*after)(void *arg), void *arg);
-/* Puts it at the end of the list, wherever it was before: active at since_ns, which must not lie
- * before the others' by more than may be added to their waiting. */
+/* Puts it where it belongs, wherever it was before: active at since_ns. The place is looked for
+ * from the end. */
 void waits_note(struct waits *waits, struct wait *wait, uint64_t since_ns);
 void waits_drop(struct waits *waits, struct wait *wait); /* no harm if it is not in the list */
 struct wait *waits_first(struct waits *waits);           /* NULL = empty */

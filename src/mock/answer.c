@@ -45,13 +45,16 @@ bool mock_answer_plan(struct mock_server *server, struct mock_conn *conn, struct
     if (ask->ignore_eos && ask->max_tokens >= 0 && !answer->over.empty)
         natural = most;
     uint64_t tokens = lesser(natural, most);
+    bool lengthened = tokens < answer->least;
+    if (lengthened)
+        tokens = answer->least;
     if (tokens > ask->most / ask->choices)
         return mock_refuse(no, 400, "invalid_value", "max_tokens",
                            "The mock server's answers to such requests have at most %u tokens over "
                            "all choices.",
                            ask->most);
     answer->tokens = (uint32_t)tokens;
-    answer->cut = most < natural || (ask->ignore_eos && most == natural);
+    answer->cut = !lengthened && (most < natural || (ask->ignore_eos && most == natural));
     return plan_speeches(server, answer, no);
 }
 
@@ -186,7 +189,7 @@ static void prepare(struct mock_server *server, struct mock_conn *conn)
     conn->progress.due_ns = first_due_ns(server, conn);
 }
 
-static void begin(struct mock_server *server, struct mock_conn *conn, uint64_t begun_ns)
+void mock_answer_usual(struct mock_server *server, struct mock_conn *conn, uint64_t begun_ns)
 {
     const struct mock_ask *ask = &conn->answer.ask;
     struct mock_progress *progress = &conn->progress;
@@ -203,6 +206,14 @@ static void begin(struct mock_server *server, struct mock_conn *conn, uint64_t b
     progress->late_by_client = false;
 }
 
+static void begin(struct mock_server *server, struct mock_conn *conn, uint64_t begun_ns)
+{
+    if (conn->answer.scenario)
+        mock_scene_begin(server, conn);
+    else
+        mock_answer_usual(server, conn, begun_ns);
+}
+
 void mock_answer_begin(struct mock_server *server, struct mock_conn *conn)
 {
     if (mock_slots_enter(server, conn))
@@ -214,6 +225,10 @@ void mock_answer_resume(struct mock_server *server, struct mock_conn *conn)
     if (conn->state != MOCK_CONN_ANSWERING || conn->ended || mock_conn_blocked(conn) ||
         conn->turn == MOCK_TURN_WAITING || conn->turn == MOCK_TURN_CALLED)
         return;
+    if (conn->scene.playing) {
+        mock_timer_set(&server->timers, &conn->timer, clock_now_ns());
+        return;
+    }
     conn->progress.late_by_client = true;
     mock_timer_set(&server->timers, &conn->timer, conn->progress.due_ns);
 }
@@ -229,7 +244,7 @@ static void end_stream(struct mock_server *server, struct mock_conn *conn, bool 
 {
     const struct mock_overrides *over = &conn->answer.over;
     const struct mock_shape *shape = mock_shape_of(server, conn);
-    if (!over->nodone && shape->done && !(failed && shape->failure_ends)) {
+    if (!over->nodone && !over->noend && shape->done && !(failed && shape->failure_ends)) {
         shape->done(&server->event, &conn->answer);
         frame(server, conn);
     }
@@ -248,11 +263,27 @@ static bool fault_here(const struct mock_conn *conn)
            reached(over->stall, events) || reached(over->error, events);
 }
 
+/* Half of the token event that would have come next. */
+static void add_half(struct mock_server *server, struct mock_conn *conn)
+{
+    struct mock_answer *answer = &conn->answer;
+    uint32_t choices = answer->ask.choices;
+    uint64_t events = conn->progress.events;
+    size_t before = server->out.len;
+    if (!answer->over.half || !answer->ask.stream || events >= mock_answer_events(answer))
+        return;
+    mock_shape_of(server, conn)
+        ->token(&server->event, answer, (uint32_t)(events % choices), (uint32_t)(events / choices));
+    frame(server, conn);
+    server->out.len = before + (server->out.len - before) / 2;
+}
+
 /* Sends what is written and leaves the answer at that. */
 static void break_off(struct mock_server *server, struct mock_conn *conn)
 {
     uint64_t events = conn->progress.events;
     bool reset = reached(conn->answer.over.reset, events);
+    add_half(server, conn);
     if (!send_out(server, conn))
         return;
     if (reset || reached(conn->answer.over.abort, events))
@@ -306,7 +337,7 @@ static void add_tail(struct mock_server *server, struct mock_conn *conn)
 {
     struct mock_answer *answer = &conn->answer;
     const struct mock_shape *shape = mock_shape_of(server, conn);
-    if (shape->finish)
+    if (shape->finish && !answer->over.noend)
         add_events(server, conn, shape->finish, shape->finishes);
     if (shape->usage && answer->ask.include_usage && !answer->over.nousage) {
         shape->usage(&server->event, answer);
@@ -408,6 +439,8 @@ void mock_answer_due(struct mock_server *server, struct mock_conn *conn)
     if (conn->turn == MOCK_TURN_CALLED) {
         conn->turn = MOCK_TURN_BEGUN;
         begin(server, conn, clock_now_ns());
+    } else if (conn->scene.playing) {
+        mock_scene_due(server, conn);
     } else if (conn->answer.ask.stream) {
         stream_due(server, conn);
     } else {

@@ -9,6 +9,8 @@ bool mock_answer_plan(struct mock_server *server, struct mock_conn *conn,
                       struct mock_refusal *no) MUST_CHECK;
 /* Starts an answer whose ask, overrides, number and read_ns are set and which has been planned. */
 void mock_answer_begin(struct mock_server *server, struct mock_conn *conn);
+/* Begins what a server that behaves answers, at begun_ns. */
+void mock_answer_usual(struct mock_server *server, struct mock_conn *conn, uint64_t begun_ns);
 /* Its next send is due. */
 void mock_answer_due(struct mock_server *server, struct mock_conn *conn);
 /* The client has read what blocked the answer. */

@@ -143,6 +143,7 @@ static void begin_closing(struct mock_server *server, struct mock_conn *conn)
 static void next_request(struct mock_conn *conn)
 {
     conn->ended = conn->continued = conn->uncounted = conn->deaf = false;
+    conn->kept = true;
     mock_http_reset(&conn->http);
     conn->state = MOCK_CONN_READING;
 }

@@ -10,6 +10,7 @@
 #include "base/span.h"
 #include "mock/dialect.h"
 #include "mock/http_request.h"
+#include "mock/scene.h"
 #include "mock/server.h"
 #include "mock/slots.h"
 #include "mock/timers.h"
@@ -47,6 +48,7 @@ struct mock_conn {
     bool hold;         /* … and then the connection is held open */
     bool in_flight;    /* counted so in the statistics */
     bool uncounted;    /* a look at the server, not part of the run */
+    bool kept;         /* has had an answer */
     enum mock_turn turn;
     struct mock_conn *ahead, *behind; /* neighbours in the line of those that wait for a slot */
     const struct mock_route *route;   /* of the request; NULL = none fits */
@@ -56,6 +58,7 @@ struct mock_conn {
     size_t out_sent;
     struct mock_answer answer;
     struct mock_progress progress;
+    struct mock_scene scene;
 };
 
 void mock_conn_open(struct mock_server *server, int fd);

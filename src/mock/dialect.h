@@ -16,6 +16,7 @@
 
 struct mock_server;
 struct mock_conn;
+struct mock_scenario;
 
 /* One answer as decided when its request had been read. */
 struct mock_answer {
@@ -25,9 +26,11 @@ struct mock_answer {
     uint64_t seed;     /* of the texts */
     uint64_t read_ns;  /* when the request had been read */
     uint64_t begun_ns; /* when its work began; later if it had to wait for a slot */
-    uint32_t tokens;   /* of each choice */
-    bool cut;          /* ended by the request's max_tokens */
-    bool whole;        /* nothing is missing: counts as completed once it has left */
+    const struct mock_scenario *scenario; /* that serves it; NULL = the usual answer */
+    uint32_t least;                       /* tokens of each choice that it must have */
+    uint32_t tokens;                      /* of each choice */
+    bool cut;                             /* ended by the request's max_tokens */
+    bool whole; /* nothing is missing: counts as completed once it has left */
     /* One a choice: in a tokenizer's tokens; owned, NULL = the mock's own words. */
     struct mock_speech *speeches;
     struct buf prefix; /* of every event and body, up to and with the model */

@@ -245,7 +245,7 @@ bool mock_serve(const struct mock_config *config, struct err *err)
     buf_init(&server.event, SIZE_MAX / 2); /* one answer's body at most: see MOCK_MAX_TOKENS */
     buf_init(&server.out, SIZE_MAX / 2);
     mock_stats_init(&server.stats, clock_now_ns());
-    bool ok = open_all(&server, host, err);
+    bool ok = mock_faults_add_all(&server.every, err) && open_all(&server, host, err);
     if (ok) {
         announce(&server, host);
         run(&server);
@@ -254,6 +254,7 @@ bool mock_serve(const struct mock_config *config, struct err *err)
     mock_voice_free(server.voice);
     mock_stats_fini(&server.stats);
     mock_timers_fini(&server.timers);
+    mock_faults_fini(&server.every);
     buf_fini(&server.event);
     buf_fini(&server.out);
     free(server.in);

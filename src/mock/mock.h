@@ -11,6 +11,8 @@
 
 #include "base/err.h"
 
+struct mock_faults;
+struct mock_scenario;
 struct tokenizer;
 
 struct mock_config {
@@ -29,7 +31,9 @@ struct mock_config {
     const char *model;                 /* NULL = any; else 404 for another */
     uint64_t token_life_ns;            /* of Qianfan's access tokens; 0 = 30 days */
     size_t max_body;                   /* bytes of a request's body, 413 beyond; 0 = 32 MiB */
-    int stop_fd;                       /* readable = stop */
+    const struct mock_faults *faults;  /* NULL = it behaves */
+    const struct mock_scenario *scenario; /* serves every request for text; NULL = none */
+    int stop_fd;                          /* readable = stop */
     void (*listening)(void *arg, const char *host, uint16_t port); /* once bound; may be NULL */
     void *arg;
 };

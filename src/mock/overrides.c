@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "mock/faults.h"
 
 enum kind { MILLISECONDS, COUNT, FLAG };
 
@@ -32,6 +33,8 @@ static const struct row {
     {"crlf", FLAG, offsetof(struct mock_overrides, crlf), 0, 1},
     {"split", FLAG, offsetof(struct mock_overrides, split), 0, 1},
     {"empty", FLAG, offsetof(struct mock_overrides, empty), 0, 1},
+    {"noend", FLAG, offsetof(struct mock_overrides, noend), 0, 1},
+    {"half", FLAG, offsetof(struct mock_overrides, half), 0, 1},
 };
 
 static bool store(const struct row *row, double value, struct mock_overrides *over)
@@ -59,11 +62,19 @@ static const struct row *find(struct span name)
     return NULL;
 }
 
+static bool parse_fault(struct span name, struct mock_overrides *over, struct err *err)
+{
+    over->fault = mock_fault_find(name);
+    return over->fault || err_set(err, "The URL's 'fault' must be one that --fault list shows.");
+}
+
 static bool parse_pair(struct span pair, struct mock_overrides *over, struct err *err)
 {
     const char *equals = memchr(pair.data, '=', pair.len);
     size_t name_len = equals ? (size_t)(equals - pair.data) : pair.len;
     const struct row *row = find(span_of(pair.data, name_len));
+    if (equals && span_equals(span_of(pair.data, name_len), "fault"))
+        return parse_fault(span_of(equals + 1, pair.len - name_len - 1), over, err);
     if (!row)
         return err_set(err, "The URL asks for '%.*s', which the mock server does not know.",
                        (int)(name_len < 100 ? name_len : 100), pair.data);
@@ -86,6 +97,21 @@ static bool is_named(struct span pair, const char *name)
     return name && pair.len > len && pair.data[len] == '=' && memcmp(pair.data, name, len) == 0;
 }
 
+static bool parse_pairs(struct span query, const char *foreign, struct mock_overrides *over,
+                        struct err *err)
+{
+    while (query.len) {
+        const char *end = memchr(query.data, '&', query.len);
+        size_t len = end ? (size_t)(end - query.data) : query.len;
+        struct span pair = span_of(query.data, len);
+        if (len && !is_named(pair, foreign) && !parse_pair(pair, over, err))
+            return false;
+        size_t skip = len + (end ? 1 : 0);
+        query = span_of(query.data + skip, query.len - skip);
+    }
+    return true;
+}
+
 bool mock_overrides_parse(const struct mock_config *config, struct span query, const char *foreign,
                           struct mock_overrides *over, struct err *err)
 {
@@ -102,14 +128,10 @@ bool mock_overrides_parse(const struct mock_config *config, struct span query, c
         .coal = 1,
         .nousage = config->no_usage,
     };
-    while (query.len) {
-        const char *end = memchr(query.data, '&', query.len);
-        size_t len = end ? (size_t)(end - query.data) : query.len;
-        struct span pair = span_of(query.data, len);
-        if (len && !is_named(pair, foreign) && !parse_pair(pair, over, err))
-            return false;
-        size_t skip = len + (end ? 1 : 0);
-        query = span_of(query.data + skip, query.len - skip);
-    }
-    return true;
+    return parse_pairs(query, foreign, over, err);
+}
+
+bool mock_overrides_add(struct mock_overrides *over, const char *query, struct err *err)
+{
+    return parse_pairs(span_text(query), NULL, over, err);
 }

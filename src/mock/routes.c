@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "mock/answer.h"
+#include "mock/faults.h"
 
 /* ---- replies ---- */
 
@@ -133,6 +134,44 @@ static bool read_overrides(struct mock_server *server, struct mock_conn *conn,
     return true;
 }
 
+/* What the URL, or else --fault, says; NULL = nothing goes wrong. */
+static const struct mock_fault_use *fault_of(const struct mock_server *server,
+                                             const struct mock_conn *conn)
+{
+    const struct mock_answer *answer = &conn->answer;
+    const struct mock_fault *asked = answer->over.fault;
+    bool streamed = answer->ask.stream;
+    if (asked)
+        return mock_fault_fits(asked, streamed, conn->kept)
+                   ? &server->every.uses[asked - mock_fault_rows]
+                   : NULL;
+    if (!server->config->faults)
+        return NULL;
+    return mock_faults_pick(server->config->faults, server->config->seed, answer->request, streamed,
+                            conn->kept);
+}
+
+static bool take_fault(struct mock_server *server, struct mock_conn *conn, struct mock_refusal *no)
+{
+    struct mock_answer *answer = &conn->answer;
+    struct err err;
+    if (answer->over.fault && !mock_fault_fits(answer->over.fault, answer->ask.stream, true))
+        return mock_refuse(no, 400, "invalid_value", NULL, "The fault '%s' is one of streams.",
+                           answer->over.fault->name);
+    const struct mock_fault_use *use = fault_of(server, conn);
+    if (!use)
+        return true;
+    const struct mock_scenario *own = answer->ask.stream ? &use->stream : &use->plain;
+    server->stats.by_fault[use->row - mock_fault_rows]++;
+    if (own->count) {
+        answer->scenario = own;
+        return true;
+    }
+    answer->least = use->row->least;
+    return mock_overrides_add(&answer->over, use->row->query, &err) ||
+           mock_refuse(no, 500, NULL, NULL, "%.600s", err.text);
+}
+
 /* Everything else that can be wrong with a request to the model, in the order in which it is found.
  */
 static bool check_generation(struct mock_server *server, struct mock_conn *conn,
@@ -147,7 +186,9 @@ static bool check_generation(struct mock_server *server, struct mock_conn *conn,
         return mock_refuse(no, 404, "model_not_found", NULL,
                            "The model '%.200s' does not exist or you do not have access to it.",
                            ask->model);
-    return mock_answer_plan(server, conn, no);
+    conn->answer.scenario = server->config->scenario;
+    server->stats.scenario += conn->answer.scenario != NULL;
+    return take_fault(server, conn, no) && mock_answer_plan(server, conn, no);
 }
 
 void mock_generate(struct mock_server *server, struct mock_conn *conn)
@@ -158,6 +199,8 @@ void mock_generate(struct mock_server *server, struct mock_conn *conn)
     conn->in_flight = true;
     conn->answer.request = ++server->requests;
     conn->answer.whole = false;
+    conn->answer.scenario = NULL;
+    conn->answer.least = 0;
     conn->answer.read_ns = read_ns;
     bool asked_to_fail = !read_overrides(server, conn, &no);
     bool fails = asked_to_fail || !check_generation(server, conn, &no);

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "mock/faults.h"
 #include "mock/mock.h"
 #include "mock/slots.h"
 #include "mock/stats.h"
@@ -24,9 +25,10 @@ struct mock_server {
     struct mock_timers timers;
     struct mock_stats stats;
     struct mock_slots slots;
-    struct mock_conn *conns; /* open ones */
-    struct mock_conn *dead;  /* closed in this turn, freed at its end */
-    uint64_t requests;       /* to chat and completions; their number decides texts and jitter */
-    char *in;                /* where reads land before they are fed to a parser */
-    struct buf event, out;   /* scratch of the send in progress */
+    struct mock_faults every; /* that a URL may ask for, by row */
+    struct mock_conn *conns;  /* open ones */
+    struct mock_conn *dead;   /* closed in this turn, freed at its end */
+    uint64_t requests;        /* to chat and completions; their number decides texts and jitter */
+    char *in;                 /* where reads land before they are fed to a parser */
+    struct buf event, out;    /* scratch of the send in progress */
 };

@@ -194,6 +194,7 @@ static void write_counts(const struct mock_stats *stats, struct buf *out)
         {"completed", stats->completed},
         {"aborted_by_client", stats->aborted_by_client},
         {"faults", stats->faults},
+        {"scenario", stats->scenario},
         {"events", stats->events},
         {"tokens", stats->tokens},
         {"prompt_tokens", stats->prompt_tokens},
@@ -208,6 +209,19 @@ static void write_counts(const struct mock_stats *stats, struct buf *out)
     buf_printf(out, ",\"connections\":{\"accepted\":%llu,\"open\":%llu,\"accept_stalls\":%llu}",
                (unsigned long long)stats->accepted, (unsigned long long)stats->open,
                (unsigned long long)stats->accept_stalls);
+}
+
+static void write_faults(const struct mock_stats *stats, struct buf *out)
+{
+    const char *comma = "";
+    buf_add_text(out, ",\"by_fault\":{");
+    for (size_t i = 0; i < mock_fault_count; i++)
+        if (stats->by_fault[i]) {
+            buf_printf(out, "%s\"%s\":%llu", comma, mock_fault_rows[i].name,
+                       (unsigned long long)stats->by_fault[i]);
+            comma = ",";
+        }
+    buf_add_text(out, "}");
 }
 
 static void write_arrivals(const struct mock_stats *stats, struct buf *out)
@@ -226,6 +240,7 @@ void mock_stats_write(struct mock_stats *stats, uint64_t now_ns, bool with_arriv
 {
     write_requests(stats, out);
     write_counts(stats, out);
+    write_faults(stats, out);
     write_bodies(stats, out);
     write_in_flight(&stats->in_flight, now_ns, out);
     write_lateness(stats->lateness, out);

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/span.h"
+#include "mock/faults.h"
 
 struct hist;
 
@@ -48,6 +49,8 @@ struct mock_stats {
     uint64_t completed;      /* of these, written to the last byte */
     uint64_t errors[200];    /* by status from 400 */
     uint64_t faults;         /* answers that a URL's abort, reset, stall or error ended */
+    uint64_t by_fault[MOCK_FAULTS_MOST]; /* answers that --fault spoiled, by row */
+    uint64_t scenario;                   /* requests that --scenario has served */
     uint64_t aborted_by_client;
     uint64_t bodies;
     uint64_t body_hash_sum;

@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import sqlite3
+import ssl
 import struct
 import subprocess
 import sys
@@ -155,6 +156,32 @@ class Case(unittest.TestCase):
         base.row_factory = sqlite3.Row
         self.addCleanup(base.close)
         return base
+
+
+def openssl(*words):
+    subprocess.run(["openssl", *words], check=True, capture_output=True, timeout=60)
+
+
+NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+
+
+class Certificates(Case):
+    """A test that issues certificates."""
+
+    def make_ca(self, name):
+        openssl("req", "-x509", *NEW_KEY, "-days", "2", "-subj", f"/CN={name}", "-keyout",
+                self.path(name + ".key"), "-out", self.path(name + ".pem"))
+
+    def issue(self, name, names, *, days="2", ca="ca"):
+        """A certificate for these names, and a server's context with it."""
+        key, request, cert = (self.path(f"{name}.{end}") for end in ("key", "csr", "crt"))
+        self.write(name + ".ext", f"subjectAltName={names}\n")
+        openssl("req", *NEW_KEY, "-subj", "/CN=server", "-keyout", key, "-out", request)
+        openssl("x509", "-req", "-in", request, "-CA", self.path(ca + ".pem"), "-CAkey", self.path(ca + ".key"),
+                "-CAcreateserial", "-days", days, "-extfile", self.path(name + ".ext"), "-out", cert)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(cert, key)
+        return context
 
 
 def get_json(url):

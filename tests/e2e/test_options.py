@@ -459,6 +459,8 @@ MOCK_ROWS = {  # words, base, what is seen at its URL, what it must be with the 
     "seed": ("--seed 5", QUICK, lambda root: json.loads(ask(root)[1])["choices"][0]["message"]["content"], lambda v: v),
     "api-key": ("--api-key k", QUICK, lambda root: ask(root)[0], 401),
     "model": ("--model else", QUICK, lambda root: ask(root)[0], 404),
+    "fault": ("--fault http-404", QUICK, lambda root: ask(root)[0], 404),
+    "scenario": ("--scenario {scenario}", QUICK, lambda root: ask(root)[1], "as the file says"),
     "token-life": ("--token-life 77s", (*QUICK, "--dialect", "qianfan"), qianfan_life, 77),
 }
 
@@ -483,7 +485,8 @@ class MockOptions(Case):
         with contextlib.closing(ScriptedServer(lambda *_: None)) as free:
             port = free.port
         words, base, see, want = MOCK_ROWS[name]
-        words = words.format(port=port).split(" ")
+        scenario = self.write("a.scenario", "line 'HTTP/1.1 200 OK'\nlength 16\nsend 'as the file says'\n")
+        words = words.format(port=port, scenario=scenario).split(" ")
         anywhere = [] if name == "port" else ["--port", "0"]
         with_it = see(self.start([*anywhere, *base, *words]))
         without = see(self.start(["--port", "0", *base]))

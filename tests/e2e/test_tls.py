@@ -1,43 +1,20 @@
 """https: a certificate nobody signed is refused in a clear sentence, and what --cacert and --insecure say is done."""
 import os
 import signal
-import ssl
-import subprocess
 import time
 import unittest
 
-from harness import Case, GOOD, ScriptedServer, read_request, wait_for
+from harness import Certificates, GOOD, ScriptedServer, read_request, wait_for
 
-
-def openssl(*words):
-    subprocess.run(["openssl", *words], check=True, capture_output=True, timeout=60)
-
-
-NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
 ONE_PROMPT = ("--api", "openai", "--prompt", "x", "--model", "m", "--offline")
 
 
-class Tls(Case):
+class Tls(Certificates):
     def setUp(self):
         super().setUp()
         self.make_ca("ca")
         self.make_ca("other")
         self.context = self.issue("here", "IP:127.0.0.1,DNS:localhost")
-
-    def make_ca(self, name):
-        openssl("req", "-x509", *NEW_KEY, "-days", "2", "-subj", f"/CN={name}", "-keyout",
-                self.path(name + ".key"), "-out", self.path(name + ".pem"))
-
-    def issue(self, name, names, *, days="2", ca="ca"):
-        """A certificate for these names, and a server's context with it."""
-        key, request, cert = (self.path(f"{name}.{end}") for end in ("key", "csr", "crt"))
-        self.write(name + ".ext", f"subjectAltName={names}\n")
-        openssl("req", *NEW_KEY, "-subj", "/CN=server", "-keyout", key, "-out", request)
-        openssl("x509", "-req", "-in", request, "-CA", self.path(ca + ".pem"), "-CAkey", self.path(ca + ".key"),
-                "-CAcreateserial", "-days", days, "-extfile", self.path(name + ".ext"), "-out", cert)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(cert, key)
-        return context
 
     @staticmethod
     def serve(connection, _):

@@ -262,6 +262,9 @@ static void test_overrides(void **state)
         {"ttft=nan", "milliseconds"},
         {"tokens=99999999999999999999999999999", "1 to 1000000"},
         {"bogus=1", "'bogus'"},
+        {"fault=silent&noend=1&half=1", NULL},
+        {"fault=nothing", "--fault list"},
+        {"fault", "'fault'"},
     };
     struct mock_config config = {.ttft_ns = 7, .itl_ns = 8, .tokens = 9};
     struct mock_overrides over;
