@@ -25,6 +25,7 @@ static void http_answer_forget(struct transfer *transfer)
     buf_clear(&exchange->body);
     free(exchange->content_type);
     exchange->content_type = NULL;
+    transfer->text[0] = '\0'; /* libcurl keeps the first and says nothing of the second */
     transfer->in_headers = transfer->provisional = transfer->encoded = transfer->chunked = false;
     transfer->followed = transfer->taken = false;
     transfer->header_bytes = 0;

@@ -51,12 +51,24 @@ static const struct fault *http_fault_row(CURLcode code, const char *text)
     return &OTHER;
 }
 
+/* Of a request that was sent again libcurl gives no words. A read that failed although the
+ * connection did not is one of bytes that libcurl could not take. */
+static bool http_fault_unspoken(const struct transfer *transfer, CURLcode code)
+{
+    if (code != CURLE_RECV_ERROR || transfer->text[0] || transfer->read_fd < 0)
+        return false;
+    struct seam_read last = seam_last(transfer->http->seam, transfer->read_fd);
+    return transfer->exchange->headers_ns && last.serial && !last.end && !last.broken;
+}
+
 enum outcome http_fault_of(const struct transfer *transfer, CURLcode code)
 {
     if (transfer->error[0])
         return transfer->fault;
     if (code == CURLE_OK) /* libcurl takes a cut in the middle of the headers for an end */
         return OUTCOME_TRUNCATED;
+    if (http_fault_unspoken(transfer, code))
+        return OUTCOME_BAD_RESPONSE;
     const struct fault *row = http_fault_row(code, transfer->text);
     return transfer->exchange->sent_ns ? row->sent : row->unsent;
 }
@@ -69,6 +81,8 @@ char *http_fault_text(const struct transfer *transfer, CURLcode code)
         return mem_text("the connection was closed in the middle of the response's headers");
     if (code == CURLE_OUT_OF_MEMORY && transfer->exchange->sent_ns)
         return mem_text("a line of the response's headers is longer than 100 KB");
+    if (http_fault_unspoken(transfer, code))
+        return mem_text("the response's chunks are not what the protocol says");
     const char *text = transfer->text[0] ? transfer->text : curl_easy_strerror(code);
     long number = 0;
     if (code == CURLE_COULDNT_CONNECT &&

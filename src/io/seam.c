@@ -292,7 +292,7 @@ void seam_closed(struct seam *seam, int fd)
 {
     struct seam_socket *sock = seam_find(seam, fd);
     if (sock)
-        *sock = (struct seam_socket){0};
+        sock->open = false;
 }
 
 uint32_t seam_alive(const struct seam *seam)

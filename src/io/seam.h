@@ -24,8 +24,9 @@ struct seam_read {
     uint64_t own_ns;    /* our stamp, taken when the read returned */
     uint64_t kernel_ns; /* the kernel's, of the last segment then queued, as a monotonic time;
                            0 = it gave none, or none that can be trusted */
-    bool more; /* further bytes lay in the kernel already, so that its stamp may be theirs */
-    bool end;  /* the peer had ended the connection: nothing was read */
+    bool more;   /* further bytes lay in the kernel already, so that its stamp may be theirs */
+    bool end;    /* the peer had ended the connection: nothing was read */
+    bool broken; /* a later read failed */
 };
 
 /* Times at which the system's clock was set while the seam was in use, and by how much at most. */
@@ -40,6 +41,7 @@ void seam_leave(void);
 /* A socket has been opened: asks the kernel to stamp what it receives. What was known of an earlier
  * socket of the same number is forgotten. */
 void seam_socket(struct seam *seam, int fd);
+/* Its last read stays known until the number belongs to another socket. */
 void seam_closed(struct seam *seam, int fd);
 /* The next `send` in this thread that the kernel takes something of writes the time just before it
  * to *sent_ns. seam_leave ends the waiting: what could not be sent at once keeps what stands there.

@@ -7,7 +7,8 @@ import re
 import socket
 import unittest
 
-from harness import Case, Certificates, GOOD, SANITIZED, SOURCE, ScriptedServer, read_request, stats, wait_for
+from harness import (Case, Certificates, GOOD, SANITIZED, SOURCE, STREAM_HEAD, ScriptedServer, read_request, reset, stats,
+                     wait_for)
 
 # What each fault is called, and what else its row must say.
 FAULTS = {
@@ -96,7 +97,8 @@ class Faults(Case):
         want, also = FAULTS[name]
         self.assertEqual(row["outcome"], want, row["error"])
         self.assertTrue(also(row), dict(row))
-        self.assertEqual(row["reused"], int(kept and name not in BEFORE_ANY_BYTE))
+        if kept:
+            self.assertEqual(row["reused"], int(name not in BEFORE_ANY_BYTE))
         tries = self.seen["by_fault"].get(name, 0)
         if name in BEFORE_ANY_BYTE and kept:
             self.assertEqual((row["resent"], tries), (1, 1 if name in KEPT_ONLY else 2))
@@ -104,10 +106,11 @@ class Faults(Case):
             self.assertEqual((row["resent"], tries), (0, 0 if name in KEPT_ONLY else 1))
 
     def test_on_fresh_connections(self):
-        """All at once, so that each has a connection of its own."""
+        """Each on a connection of its own."""
         for streamed in (True, False):
             names = [name for name in FAULTS if streamed or name not in STREAMS_ONLY]
-            rows = self.go(f"fresh{streamed}", names, "--parallel", len(names), *["--stream"] * streamed)
+            rows = self.go(f"fresh{streamed}", names, "--parallel", len(names), "--header", "Connection: close",
+                           *["--stream"] * streamed)
             for name, row in zip(names, rows):
                 with self.subTest(name, streamed=streamed):
                     self.check(name, row, kept=False)
@@ -159,6 +162,31 @@ class Faults(Case):
             self.assertIn(fragment, result.err)
             self.assertEqual(len(result.err.strip().splitlines()), 1, result.err)
             self.assertEqual(result.out, "")
+
+
+class SentAgain(Case):
+    """libcurl's words for a second try are those of the first: they must not name the outcome."""
+
+    def test_what_the_second_try_met(self):
+        head = STREAM_HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+        cases = (("bad_response", head + b"zz\r\nhello\r\n", "chunk"), ("truncated", head + b"5\r\nda", ""),
+                 ("bad_response", b"SSH-2.0-OpenSSH_9.2\r\n", ""))
+        for number, (outcome, data, fragment) in enumerate(cases):
+            seen = []
+
+            def serve(connection, _, data=data, seen=seen):
+                if read_request(connection):
+                    seen.append(connection)
+                    connection.sendall(GOOD if len(seen) == 1 else data)
+                    if len(seen) == 1 and read_request(connection):
+                        reset(connection)
+            with self.subTest(outcome), ScriptedServer(serve) as server:
+                name = f"again{number}"
+                self.run_against(server.url, "--prompt", "x", "--stream", "-n", 2, "--parallel", 1, "--name", name, dataset=None)
+                rows = self.database(name).execute("SELECT outcome, resent, error FROM result ORDER BY arrival").fetchall()
+                self.assertEqual([(row["outcome"], row["resent"]) for row in rows], [("ok", 0), (outcome, 1)], rows[1]["error"])
+                self.assertIn(fragment, rows[1]["error"])
+                self.assertNotIn("reset", rows[1]["error"])
 
 
 class Scenarios(Case):
