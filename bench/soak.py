@@ -17,12 +17,16 @@ def resident_bytes(pid):
         return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+def stats(url):
+    with urllib.request.urlopen(url + "/stats", timeout=30) as answer:
+        return json.load(answer)
+
+
 def sample(program, url):
     """Pairs of (requests the server saw, resident bytes) until the program ends."""
     points = []
     while program.poll() is None:
-        with urllib.request.urlopen(url + "/stats", timeout=30) as answer:
-            seen = json.load(answer)["requests"]["total"]
+        seen = stats(url)["requests"]["total"]
         try:
             points.append((seen, resident_bytes(program.pid)))
         except (OSError, IndexError, ValueError):

@@ -61,6 +61,19 @@ class Ceilings(Case):
                     self.assertLess(peak, 512 * MIB)  # without a ceiling it would be gigabytes
                 self.assertGreater(peak, 40 * MIB)
 
+    def test_faults_to_two_hundred_streams(self):
+        """bench/soak.sh --fault-memory measures all of them, at a thousand streams."""
+        root = self.mock("--ttft", "5ms", "--itl", "1ms", "--tokens", 16)
+        for name in ("stall", "huge-event", "huge-body", "header-flood", "hold"):
+            with self.subTest(name):
+                result, peak = self.run_watched("--url", f"{root}/v1/chat/completions?fault={name}", "--stream", "-c", 200, "-n",
+                                                200, "--max-response-bytes", "256K", "--read-timeout", "1500ms",
+                                                "--total-timeout", "3s", "--name", name)
+                rows = self.database(name).execute("SELECT count(*) FROM result").fetchone()[0]
+                self.assertEqual(rows, 200, result.err)
+                if not SANITIZED:
+                    self.assertLess(peak, 300 * MIB)  # the ceilings allow 50 MiB of answers
+
     def test_endless_headers_count_as_well(self):
         def serve(connection, _):
             read_request(connection)
