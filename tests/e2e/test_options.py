@@ -495,6 +495,21 @@ class MockOptions(Case):
         self.assertNotEqual(with_it, without)
 
 
+class ReportOptions(Case):
+    def test_every_option_of_report(self):
+        self.assertEqual(sorted(option_rows()["report"]), ["json", "report", "stage"])
+        self.run_against(self.mock(*QUICK), "-n", "1", "--stream", "-c", "1", "2", "--sleep-interval", "0s")
+        plain_one = self.llmbench("report", "outputs/run.db", expect=0)
+        self.assertEqual(plain_one.out.count("Succeed requests"), 2)
+        one = self.llmbench("report", "outputs/run.db", "--stage", "1", expect=0)
+        self.assertEqual(one.out.count("Succeed requests"), 1)
+        other = self.llmbench("report", "outputs/run.db", "--report", "qianfan", expect=0)
+        self.assertEqual((other.out.count("Succeed requests"), other.out.count("\nSuccessRate")), (0, 2))
+        written = self.llmbench("report", "outputs/run.db", "--json", "-", expect=0)
+        self.assertEqual(len(json.loads(written.out)["stages"]), 2)
+        self.assertEqual(written.err, plain_one.out)
+
+
 class ExportOptions(Case):
     def test_every_option_of_export(self):
         self.assertEqual(sorted(option_rows()["export"]), ["format"])

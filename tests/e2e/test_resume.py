@@ -184,7 +184,8 @@ class Resume(Case):
         kills, report, _ = self.killed_until_done("cut", chance, "-d", "1500ms", "-c", 2, first=(0.1, 0.4))
         self.assertGreater(kills, 0)
         window = report["window"]["seconds"]
-        self.assertLess(abs(window - 1.5), 0.4)
+        self.assertLess(window, 1.51)  # its end is planned; its beginning is late on a busy machine
+        self.assertGreater(window, 0.5)
         rows = self.rows("cut")
         arrivals = sorted(row[1] for row in rows)
         self.assertEqual(arrivals, list(range(len(rows))))
@@ -254,6 +255,11 @@ class Resume(Case):
         self.cut("cut", "-n", 100000, "-c", 2, "--api", script)
         self.write("own.lua", own + "\n")
         self.refused("the API script is not what it was")
+
+    def test_an_experiment(self):
+        lua = self.write("two.lua", "local bench = require 'bench'\nbench.run{}\n")
+        result = self.llmbench("experiment", lua, "--resume", "some.db", expect=2)
+        self.assertIn("not with an experiment", result.err)
 
     def test_a_run_that_ended(self):
         self.llmbench(*self.words("cut", "-n", 5), expect=0)
