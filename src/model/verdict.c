@@ -3,7 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "model/report.h"
+#include "model/verdict_inner.h"
 
 /* From these figures on the client, not the server, may be what was measured. */
 #define LAG_LIMIT_S 0.005
@@ -28,11 +28,6 @@
 #define OUTPUTS_LIMIT 0.9 /* of the time, in the database and other outputs */
 #define TAIL_LIMIT_S 1.0  /* of work after the last answer */
 
-struct facts {
-    const struct summary *whole, *steady;
-    const struct trust *trust;
-};
-
 static void add(struct verdict *out, bool remark, const char *format, va_list args)
 {
     if (out->count == VERDICT_REASONS)
@@ -52,17 +47,12 @@ static void PRINTF_LIKE(2, 3) doubt(struct verdict *out, const char *format, ...
     va_end(args);
 }
 
-static void PRINTF_LIKE(2, 3) remark(struct verdict *out, const char *format, ...)
+void verdict_remark(struct verdict *out, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
     add(out, true, format, args);
     va_end(args);
-}
-
-static const char *plural(uint64_t count)
-{
-    return count == 1 ? "" : "s";
 }
 
 /* ---- doubts: reasons not to trust the numbers ---- */
@@ -271,19 +261,21 @@ static void rate_capped(const struct facts *facts, struct verdict *out)
 {
     const struct trust *trust = facts->trust;
     if (rate_short(trust) && rate_by_cap(facts))
-        remark(out,
-               "requests left at %.5g a second instead of %.5g because of the cap on what is in "
-               "flight: the server was slower than the rate",
-               trust->achieved_rate, trust->planned_rate);
+        verdict_remark(
+            out,
+            "requests left at %.5g a second instead of %.5g because of the cap on what is in "
+            "flight: the server was slower than the rate",
+            trust->achieved_rate, trust->planned_rate);
 }
 
 static void late_reads(const struct facts *facts, struct verdict *out)
 {
     if (reads_late(facts) && coalesced_share(facts) <= COALESCED_LIMIT)
-        remark(out,
-               "reads came up to %.2f ms (p99) after the kernel had the bytes; the kernel's stamps "
-               "keep that out of the times",
-               facts->trust->receive_delay_p99 * 1e3);
+        verdict_remark(
+            out,
+            "reads came up to %.2f ms (p99) after the kernel had the bytes; the kernel's stamps "
+            "keep that out of the times",
+            facts->trust->receive_delay_p99 * 1e3);
 }
 
 static void came_together(const struct facts *facts, struct verdict *out)
@@ -292,10 +284,11 @@ static void came_together(const struct facts *facts, struct verdict *out)
     if (share <= TOGETHER_LIMIT || reads_late(facts) || waited_for_core(facts) ||
         !by_kernel(facts->trust))
         return;
-    remark(out,
-           "%.1f %% of the gaps between tokens touch events that came together, though reads came "
-           "within %.2f ms (p99): server or network sent them so; their times are upper bounds",
-           share * 100, delay * 1e3);
+    verdict_remark(
+        out,
+        "%.1f %% of the gaps between tokens touch events that came together, though reads came "
+        "within %.2f ms (p99): server or network sent them so; their times are upper bounds",
+        share * 100, delay * 1e3);
 }
 
 /* Nearly all kept connections are slower than nearly all new ones, by that delay. */
@@ -308,38 +301,42 @@ static void delayed_acks(const struct facts *facts, struct verdict *out)
         return;
     double more = kept->value[STAT_P50] - new->value[STAT_P50];
     if (more >= DELAYED_ACK_LEAST_S && more <= DELAYED_ACK_MOST_S)
-        remark(out,
-               "TTFT was %.1f ms on kept connections, %.1f ms on new ones (p50): likely Nagle's "
-               "algorithm waits for delayed ACKs; does the server set TCP_NODELAY?",
-               kept->value[STAT_P50] * 1e3, new->value[STAT_P50] * 1e3);
+        verdict_remark(
+            out,
+            "TTFT was %.1f ms on kept connections, %.1f ms on new ones (p50): likely Nagle's "
+            "algorithm waits for delayed ACKs; does the server set TCP_NODELAY?",
+            kept->value[STAT_P50] * 1e3, new->value[STAT_P50] * 1e3);
 }
 
 static void no_stream(const struct facts *facts, struct verdict *out)
 {
     const struct summary *whole = facts->whole;
     if (whole->facts.stream_asked && whole->ok > 0 && whole->streamed == 0)
-        remark(out, "--stream was given, but no answer came as a stream: does the server stream, "
-                    "and does the script's build_request use opts.stream?");
+        verdict_remark(
+            out, "--stream was given, but no answer came as a stream: does the server stream, "
+                 "and does the script's build_request use opts.stream?");
 }
 
 static void no_core(const struct facts *facts, struct verdict *out)
 {
     double share = facts->trust->worker_wait_share;
     if (share > WAIT_LIMIT)
-        remark(out,
-               "a worker was ready to run but had no core for %.0f %% of the time: something else "
-               "runs on its core",
-               share * 100);
+        verdict_remark(
+            out,
+            "a worker was ready to run but had no core for %.0f %% of the time: something else "
+            "runs on its core",
+            share * 100);
 }
 
 static void scorers_behind(const struct facts *facts, struct verdict *out)
 {
     double tail = facts->trust->scoring_tail_s;
     if (tail > TAIL_LIMIT_S)
-        remark(out,
-               "scorers were behind: answers were still read (read_event, parse_responses) %.3g s "
-               "after the last one had ended; their times had been taken before",
-               tail);
+        verdict_remark(
+            out,
+            "scorers were behind: answers were still read (read_event, parse_responses) %.3g s "
+            "after the last one had ended; their times had been taken before",
+            tail);
 }
 
 static void outputs_behind(const struct facts *facts, struct verdict *out)
@@ -347,84 +344,22 @@ static void outputs_behind(const struct facts *facts, struct verdict *out)
     const struct trust *trust = facts->trust;
     bool busy = trust->outputs_share > OUTPUTS_LIMIT && trust->outputs_s > TAIL_LIMIT_S;
     if (busy || trust->outputs_tail_s > TAIL_LIMIT_S || trust->scorers_blocked_s > 0)
-        remark(out,
-               "the database or another output was behind: writing took %.3g s (%.0f %% of the "
-               "time; at the longest %.3g s at once) and went on for %.3g s after all was scored",
-               trust->outputs_s, trust->outputs_share * 100, trust->outputs_slowest_s,
-               trust->outputs_tail_s);
-}
-
-static void mixed_sources(const struct facts *facts, struct verdict *out)
-{
-    const uint64_t *by = facts->whole->by_source;
-    unsigned sources = 0;
-    for (size_t i = TOKENS_NONE + 1; i < TOKEN_SOURCES; i++)
-        sources += by[i] > 0;
-    if (sources > 1)
-        remark(out,
-               "output tokens come from mixed sources: script %" PRIu64 ", usage %" PRIu64
-               ", tokenizer %" PRIu64 ", events %" PRIu64 " successes",
-               by[TOKENS_SCRIPT], by[TOKENS_USAGE], by[TOKENS_TOKENIZER], by[TOKENS_EVENTS]);
-}
-
-static void tokens_are_events(const struct facts *facts, struct verdict *out)
-{
-    uint64_t count = facts->whole->by_source[TOKENS_EVENTS];
-    if (count)
-        remark(out,
-               "output tokens of %" PRIu64 " answer%s are counts of events, which may hold several "
-               "tokens each",
-               count, plural(count));
-}
-
-static void tokens_unknown(const struct facts *facts, struct verdict *out)
-{
-    uint64_t count = facts->whole->by_source[TOKENS_NONE];
-    if (count)
-        remark(out,
-               "output tokens of %" PRIu64 " answer%s are not known and are missing in the "
-               "throughput",
-               count, plural(count));
-}
-
-static void token_errors(const struct facts *facts, struct verdict *out)
-{
-    uint64_t count = facts->whole->token_errors;
-    if (count)
-        remark(out, "parse_responses failed on %" PRIu64 " answer%s", count, plural(count));
-}
-
-static void uncounted(const struct facts *facts, struct verdict *out)
-{
-    uint64_t count = facts->whole->uncounted;
-    if (count)
-        remark(out, "the tokenizer could not count the tokens of %" PRIu64 " answer%s", count,
-               plural(count));
-}
-
-/* Either it is another model's tokenizer, or the server counts what it does not send. */
-static void usage_apart(const struct facts *facts, struct verdict *out)
-{
-    static const char *const names[] = {[TOKENS_PROMPT] = "input", [TOKENS_COMPLETION] = "output"};
-    for (size_t i = 0; i < TOKEN_KINDS; i++) {
-        const struct token_check *check = &facts->whole->check[i];
-        if (token_check_apart(check, (enum token_kind)i))
-            remark(out,
-                   "the server's usage has %" PRId64
-                   " %s tokens where the tokenizer counts %" PRId64 " (%" PRIu64 " of %" PRIu64
-                   " answers differ)",
-                   check->usage, names[i], check->tokenizer, check->differ, check->answers);
-    }
+        verdict_remark(
+            out,
+            "the database or another output was behind: writing took %.3g s (%.0f %% of the "
+            "time; at the longest %.3g s at once) and went on for %.3g s after all was scored",
+            trust->outputs_s, trust->outputs_share * 100, trust->outputs_slowest_s,
+            trust->outputs_tail_s);
 }
 
 static void own_failed(const struct facts *facts, struct verdict *out)
 {
     uint64_t count = summary_own_failed(facts->whole);
     if (count)
-        remark(out,
-               "the script failed to give %" PRIu64
-               " value%s of its own metrics, which are missing there",
-               count, plural(count));
+        verdict_remark(out,
+                       "the script failed to give %" PRIu64
+                       " value%s of its own metrics, which are missing there",
+                       count, plural(count));
 }
 
 static void missing(const struct facts *facts, struct verdict *out)
@@ -450,97 +385,103 @@ static void resumed(const struct facts *facts, struct verdict *out)
 {
     uint64_t times = facts->trust->resumed;
     if (times)
-        remark(out,
-               "the stage was cut off and gone on with %" PRIu64
-               " time%s: the pauses are in no window; lags, CPU, what fell behind and the steady "
-               "part are of the last part alone",
-               times, plural(times));
+        verdict_remark(
+            out,
+            "the stage was cut off and gone on with %" PRIu64
+            " time%s: the pauses are in no window; lags, CPU, what fell behind and the steady "
+            "part are of the last part alone",
+            times, plural(times));
 }
 
 static void paused(const struct facts *facts, struct verdict *out)
 {
     uint64_t count = facts->trust->paused;
     if (count)
-        remark(out,
-               "connections failed: %" PRIu64
-               " time%s a slot paused before its next request (10 ms "
-               "to 1 s)",
-               count, plural(count));
+        verdict_remark(out,
+                       "connections failed: %" PRIu64
+                       " time%s a slot paused before its next request (10 ms "
+                       "to 1 s)",
+                       count, plural(count));
 }
 
 static void resent(const struct facts *facts, struct verdict *out)
 {
     uint64_t count = facts->whole->resent;
     if (count)
-        remark(out,
-               "%" PRIu64 " request%s had to be sent again on a fresh connection; times count from "
-               "the last try",
-               count, plural(count));
+        verdict_remark(out,
+                       "%" PRIu64
+                       " request%s had to be sent again on a fresh connection; times count from "
+                       "the last try",
+                       count, plural(count));
 }
 
 static void malformed_rows(const struct facts *facts, struct verdict *out)
 {
     uint64_t count = facts->trust->malformed_rows;
     if (count)
-        remark(out, "the data has %" PRIu64 " malformed row%s, skipped", count, plural(count));
+        verdict_remark(out, "the data has %" PRIu64 " malformed row%s, skipped", count,
+                       plural(count));
 }
 
 static void data_cycles(const struct facts *facts, struct verdict *out)
 {
     uint64_t count = facts->trust->data_cycles;
     if (count)
-        remark(out,
-               "the data started again %" PRIu64 " time%s; a prefix cache may have served repeated "
-               "prompts",
-               count, plural(count));
+        verdict_remark(out,
+                       "the data started again %" PRIu64
+                       " time%s; a prefix cache may have served repeated "
+                       "prompts",
+                       count, plural(count));
 }
 
 static void bodies_left_out(const struct facts *facts, struct verdict *out)
 {
     uint64_t count = facts->trust->bodies_left_out;
     if (count)
-        remark(out,
-               "the bodies of %" PRIu64 " exchange%s were not stored because the database was "
-               "behind; their times were",
-               count, plural(count));
+        verdict_remark(out,
+                       "the bodies of %" PRIu64
+                       " exchange%s were not stored because the database was "
+                       "behind; their times were",
+                       count, plural(count));
 }
 
 static void not_asked(const struct facts *facts, struct verdict *out)
 {
     uint64_t count = facts->trust->bodies_not_asked;
     if (count)
-        remark(out,
-               "the bodies of %" PRIu64
-               " exchange%s were not stored, as --store says; their times were",
-               count, plural(count));
+        verdict_remark(out,
+                       "the bodies of %" PRIu64
+                       " exchange%s were not stored, as --store says; their times were",
+                       count, plural(count));
 }
 
 static void past_max(const struct facts *facts, struct verdict *out)
 {
     uint64_t count = facts->trust->bodies_past_max;
     if (count)
-        remark(out,
-               "the bodies of %" PRIu64
-               " exchange%s were not stored, since --store-max was reached; their times were",
-               count, plural(count));
+        verdict_remark(
+            out,
+            "the bodies of %" PRIu64
+            " exchange%s were not stored, since --store-max was reached; their times were",
+            count, plural(count));
 }
 
 static void clock_steps(const struct facts *facts, struct verdict *out)
 {
     uint64_t count = facts->trust->clock_steps;
     if (count)
-        remark(out,
-               "the system's clock was set %" PRIu64
-               " time%s during the run, by up to %.3g s; the kernel's stamps "
-               "around that moment were left out",
-               count, plural(count), facts->trust->clock_step_s);
+        verdict_remark(out,
+                       "the system's clock was set %" PRIu64
+                       " time%s during the run, by up to %.3g s; the kernel's stamps "
+                       "around that moment were left out",
+                       count, plural(count), facts->trust->clock_step_s);
 }
 
 static void preconnect(const struct facts *facts, struct verdict *out)
 {
     uint64_t asked = facts->trust->preconnect_asked, open = facts->trust->preconnected;
     if (open < asked)
-        remark(
+        verdict_remark(
             out,
             "only %" PRIu64 " of %" PRIu64
             " connections were open when the stage began; the server had closed the others after "
@@ -553,78 +494,46 @@ static void composer_cpu(const struct facts *facts, struct verdict *out)
 {
     double share = facts->trust->composer_cpu_share;
     if (share > CPU_LIMIT)
-        remark(out,
-               "the composer used %.0f %% of a core: building requests (data, templates, "
-               "build_request) is near its limit",
-               share * 100);
+        verdict_remark(out,
+                       "the composer used %.0f %% of a core: building requests (data, templates, "
+                       "build_request) is near its limit",
+                       share * 100);
 }
 
 static void scorer_cpu(const struct facts *facts, struct verdict *out)
 {
     double share = facts->trust->scorer_cpu_share;
     if (share > CPU_LIMIT)
-        remark(out,
-               "the busiest scorer used %.0f %% of a core: reading answers (read_event, "
-               "parse_responses) is near its limit",
-               share * 100);
+        verdict_remark(out,
+                       "the busiest scorer used %.0f %% of a core: reading answers (read_event, "
+                       "parse_responses) is near its limit",
+                       share * 100);
 }
 
 static void warnings(const struct facts *facts, struct verdict *out)
 {
     uint64_t count = facts->trust->warnings;
     if (count)
-        remark(out, "the log has %" PRIu64 " warning%s", count, plural(count));
+        verdict_remark(out, "the log has %" PRIu64 " warning%s", count, plural(count));
 }
 
 /* Doubts, then remarks. */
 static void (*const checks[])(const struct facts *facts, struct verdict *out) = {
-    no_success,
-    loop_lag,
-    behind,
-    worker_cpu,
-    late_starts,
-    starved,
-    held,
-    no_descriptor,
-    descriptors,
-    concurrency,
-    rate,
-    impossible_times,
-    beyond_range,
-    missing,
-    sinks_broken,
-    resumed,
-    rate_capped,
-    late_reads,
-    came_together,
-    delayed_acks,
-    no_stream,
-    no_core,
-    scorers_behind,
-    outputs_behind,
-    composer_cpu,
-    scorer_cpu,
-    mixed_sources,
-    tokens_are_events,
-    tokens_unknown,
-    token_errors,
-    uncounted,
-    usage_apart,
-    own_failed,
-    resent,
-    paused,
-    preconnect,
-    malformed_rows,
-    data_cycles,
-    bodies_left_out,
-    not_asked,
-    past_max,
-    clock_steps,
-    warnings,
+    no_success,   loop_lag,        behind,         worker_cpu,
+    late_starts,  starved,         held,           no_descriptor,
+    descriptors,  concurrency,     rate,           impossible_times,
+    beyond_range, missing,         sinks_broken,   resumed,
+    rate_capped,  late_reads,      came_together,  delayed_acks,
+    no_stream,    no_core,         scorers_behind, outputs_behind,
+    composer_cpu, scorer_cpu,      verdict_tokens, own_failed,
+    resent,       paused,          preconnect,     malformed_rows,
+    data_cycles,  bodies_left_out, not_asked,      past_max,
+    clock_steps,  warnings,
 };
 
 #define CHECKS (sizeof checks / sizeof *checks)
-_Static_assert(CHECKS + TOKEN_KINDS - 1 <= VERDICT_REASONS, "room for the sentences of each check");
+_Static_assert(CHECKS + VERDICT_TOKENS - 1 <= VERDICT_REASONS,
+               "room for the sentences of each check");
 
 void verdict_of(const struct summary *whole, const struct summary *steady,
                 const struct trust *trust, struct verdict *out)
