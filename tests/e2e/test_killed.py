@@ -75,10 +75,17 @@ class Killed(Case):
         super().setUp()
         self.prompts = self.write("prompts.txt", "".join(f"prompt {i}.\n" for i in range(PROMPTS)))
 
-    def kill_one(self, seed):
-        """Returns what is wrong, or None."""
+    def kill_one(self, seed, attempt=0):
+        """Returns what is wrong, or None. What came late on a busy machine comes in time on another attempt; what is
+        broken is broken."""
+        found = self.kill_once(seed, f"killed{seed}-{attempt}")
+        if found and " answers" in found and attempt < 3:
+            return self.kill_one(seed, attempt + 1)
+        return found
+
+    def kill_once(self, seed, name):
         chance = random.Random(seed)
-        load, name = chance.choice(LOADS), f"killed{seed}"
+        load = chance.choice(LOADS)
         finished = Finished(chance.choice((0.0, 0.005, 0.05)))
         with ScriptedServer(finished.serve) as server, Lateness() as late:
             process = self.spawn("--url", server.url, "--model", "m", "--dataset", "line_by_line", "--dataset-path",
@@ -87,7 +94,7 @@ class Killed(Case):
             time.sleep(chance.uniform(0, 0.3) if seed % 5 == 0 else chance.uniform(1.1, 2.2))
             killed = time.monotonic()
             process.kill()
-            process.wait(PATIENCE)
+            process.communicate(timeout=PATIENCE)
             margin = KEPT_AFTER + (4 if SANITIZED else 1) * late.worst + (2 if SANITIZED else 0)
             return self.judge(name, finished.before(killed - margin), f"seed {seed}, {load}, {margin:.2f} s")
 
