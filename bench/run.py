@@ -97,16 +97,24 @@ def llmbench(bench, load, *flags):
     with open(report, encoding="utf-8") as file:
         said = json.load(file)
     stage = said["stages"][0] if "stages" in said else said
-    found = {"requests": load.requests, "events": load.requests * (load.tokens + 4), "cpu_s": cpu, "rss_kb": rss, "seconds": seconds,
+    database = os.path.join(bench.folder, name + ".db")
+    found = {"requests": load.requests, "answer_kb": answer_bytes(database) / 1024, "events": load.requests * (load.tokens + 4), "cpu_s": cpu, "rss_kb": rss, "seconds": seconds,
              "worker_s": stage["trust"]["worker_cpu_s"], "trust": stage["trust"], "sound": stage["verdict"]["sound"],
              "reasons": stage["verdict"]["reasons"]}
     if "--errors" in flags:
-        found.update(errors(os.path.join(bench.folder, name + ".db")))
+        found.update(errors(database))
     for end in (".db", ".log", ".db-wal", ".db-shm"):
         path = os.path.join(bench.folder, name + end)
         if os.path.exists(path):
             os.remove(path)
     return found
+
+
+def answer_bytes(path):
+    base = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    total = base.execute("SELECT sum(length(response_messages)) FROM result").fetchone()[0]
+    base.close()
+    return total or 0
 
 
 def errors(path):
@@ -238,7 +246,8 @@ def memory(bench):
     for name, client in (("raw", raw), ("llmbench", llmbench)):
         few = client(bench, Load(mock, 100, 100, 25))
         many = client(bench, Load(mock, 10000, 10000, 25))
-        print(f"    {name:18} {(many['rss_kb'] - few['rss_kb']) / 1024 / 9.9:6.1f} MB for 1,000 streams, answers, samples and all")
+        grown, answers = ((many.get(field, 0) - few.get(field, 0)) / 1024 / 9.9 for field in ("rss_kb", "answer_kb"))
+        print(f"    {name:18} {grown:6.1f} MB for 1,000 streams, of which the answers that are kept {answers:.1f}, the rest {grown - answers:.1f}")
     mock.end()
 
 

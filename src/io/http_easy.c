@@ -60,16 +60,19 @@ static void easy_wire(CURL *easy, struct transfer *transfer)
     curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 }
 
-/* What never changes. The buffers are per running transfer: events are small, so that 4 KB take
- * nearly every read of a stream whole and 10,000 streams stay cheap; a prompt over 64 KB is sent
- * through an upload buffer, of which 16 KB is the least. */
+/* What libcurl reads into and keeps for each running transfer. It reads the headers, and of a plain
+ * stream no more; half of 4 KB saves 10,000 streams some 50 MB. */
+enum { HTTP_BUFFER = 2048 };
+
+/* What never changes. A prompt over 64 KB is sent through an upload buffer, of which 16 KB is the
+ * least. */
 static void easy_prepare(CURL *easy, struct transfer *transfer)
 {
     const struct http *http = transfer->http;
     easy_wire(easy, transfer);
     http_easy_secure(easy, &http->config);
     curl_easy_setopt(easy, CURLOPT_SHARE, http->share);
-    curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)STAMP_BUFFER);
+    curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)HTTP_BUFFER);
     curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, 16384L);
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, ""); /* decode whatever libcurl can */

@@ -15,9 +15,8 @@
 
 #include "io/seam.h"
 
-/* How much one read of a socket takes at most, libcurl's and ours. Events are small; and of bytes
- * that have waited the kernel tells only when the last of a read came, so that short reads tell
- * more. */
+/* How much one read of ours takes at most. Events are small; and of bytes that have waited the
+ * kernel tells only when the last of a read came, so that short reads tell more. */
 enum { STAMP_BUFFER = 4096 };
 
 /* The last read of one transfer; zeroed at the start. */
