@@ -14,7 +14,8 @@ struct entry {
 };
 
 /* Invariant under the lock: while an item is in the queue no waiter is armed, since a waiter is
- * left only at an empty queue and every addition disarms all of them. */
+ * left only at an empty queue and every addition disarms all of them; a quiet one with the nudge
+ * that follows. */
 struct queue {
     pthread_mutex_t lock;
     pthread_cond_t room;  /* the front putter's turn or room may have come */
@@ -104,9 +105,6 @@ static void append(struct queue *queue, void *item, size_t bytes)
     queue->bytes += bytes;
     if (queue->bytes > queue->peak_bytes)
         queue->peak_bytes = queue->bytes;
-    pthread_cond_signal(&queue->items);
-    if (queue->level_waiters)
-        pthread_cond_broadcast(&queue->level);
 }
 
 /* Disarms all waiters under the lock; wakes_call then calls them without it. */
@@ -142,11 +140,16 @@ static void wakes_call(struct queue *queue, struct wakes *wakes)
     pthread_mutex_unlock(&queue->lock);
 }
 
-/* Adds the item and leaves the lock. */
-static void append_and_wake(struct queue *queue, void *item, size_t bytes)
+/* After additions: wakes who waits for them, and leaves the lock. */
+static void wake_and_unlock(struct queue *queue)
 {
     struct wakes wakes;
-    append(queue, item, bytes);
+    if (queue->count == 1)
+        pthread_cond_signal(&queue->items);
+    else
+        pthread_cond_broadcast(&queue->items);
+    if (queue->level_waiters)
+        pthread_cond_broadcast(&queue->level);
     wakes_detach(queue, &wakes);
     pthread_mutex_unlock(&queue->lock);
     wakes_call(queue, &wakes);
@@ -168,19 +171,37 @@ bool queue_put(struct queue *queue, void *item, size_t bytes)
     }
     if (queue->next_turn != queue->turn)
         pthread_cond_broadcast(&queue->room);
-    append_and_wake(queue, item, bytes);
+    append(queue, item, bytes);
+    wake_and_unlock(queue);
     return true;
+}
+
+static bool push_and_keep_lock(struct queue *queue, void *item, size_t bytes)
+{
+    pthread_mutex_lock(&queue->lock);
+    if (!queue->closed)
+        append(queue, item, bytes);
+    return !queue->closed;
 }
 
 bool queue_push(struct queue *queue, void *item, size_t bytes)
 {
+    bool pushed = push_and_keep_lock(queue, item, bytes);
+    wake_and_unlock(queue);
+    return pushed;
+}
+
+bool queue_push_quietly(struct queue *queue, void *item, size_t bytes)
+{
+    bool pushed = push_and_keep_lock(queue, item, bytes);
+    pthread_mutex_unlock(&queue->lock);
+    return pushed;
+}
+
+void queue_nudge(struct queue *queue)
+{
     pthread_mutex_lock(&queue->lock);
-    if (queue->closed) {
-        pthread_mutex_unlock(&queue->lock);
-        return false;
-    }
-    append_and_wake(queue, item, bytes);
-    return true;
+    wake_and_unlock(queue);
 }
 
 /* A putter that waits is woken when half of the room is free, not for each item anew. */

@@ -30,6 +30,10 @@ bool queue_put(struct queue *queue, void *item, size_t bytes) MUST_CHECK;
 /* Never waits and may pass the bounds: for workers, whose starts are gated by queue_over instead.
  * False when closed. */
 bool queue_push(struct queue *queue, void *item, size_t bytes) MUST_CHECK;
+/* The same, but takers that wait go on waiting until queue_nudge, which is to follow before this
+ * thread waits for anything: so that several items cost one switch of threads. */
+bool queue_push_quietly(struct queue *queue, void *item, size_t bytes) MUST_CHECK;
+void queue_nudge(struct queue *queue);
 
 void *queue_take(struct queue *queue);     /* waits; NULL = closed and empty */
 void *queue_try_take(struct queue *queue); /* NULL = nothing now */

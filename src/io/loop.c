@@ -15,6 +15,9 @@ struct loop {
     struct hist *lag;
     void (*on_wake)(void *arg);
     void *on_wake_arg;
+    ev_prepare rest;
+    void (*on_rest)(void *arg);
+    void *on_rest_arg;
 };
 
 /* Runs before every other watcher of the turn, because it has the highest priority. */
@@ -32,6 +35,14 @@ static void loop_on_async(struct ev_loop *ev, ev_async *async, int events)
     loop->on_wake(loop->on_wake_arg);
 }
 
+static void loop_on_prepare(struct ev_loop *ev, ev_prepare *prepare, int events)
+{
+    (void)ev, (void)events;
+    struct loop *loop = prepare->data;
+    if (loop->on_rest)
+        loop->on_rest(loop->on_rest_arg);
+}
+
 struct loop *loop_new(struct err *err)
 {
     struct ev_loop *ev = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
@@ -46,7 +57,11 @@ struct loop *loop_new(struct err *err)
     ev_set_priority(&loop->check, EV_MAXPRI);
     loop->check.data = loop;
     ev_check_start(ev, &loop->check);
-    ev_unref(ev); /* taking the time is no reason to go on */
+    ev_prepare_init(&loop->rest, loop_on_prepare);
+    ev_set_priority(&loop->rest, EV_MINPRI);
+    loop->rest.data = loop;
+    ev_prepare_start(ev, &loop->rest);
+    ev_unref(ev), ev_unref(ev); /* neither is a reason to go on */
     ev_async_init(&loop->wake, loop_on_async);
     loop->wake.data = loop;
     return loop;
@@ -56,8 +71,9 @@ void loop_free(struct loop *loop)
 {
     if (!loop)
         return;
-    ev_ref(loop->ev);
+    ev_ref(loop->ev), ev_ref(loop->ev);
     ev_check_stop(loop->ev, &loop->check);
+    ev_prepare_stop(loop->ev, &loop->rest);
     ev_async_stop(loop->ev, &loop->wake);
     ev_loop_destroy(loop->ev);
     hist_free(loop->lag);
@@ -93,6 +109,12 @@ void loop_wake(void *arg)
 {
     struct loop *loop = arg;
     ev_async_send(loop->ev, &loop->wake);
+}
+
+void loop_on_rest(struct loop *loop, void (*on_rest)(void *arg), void *arg)
+{
+    loop->on_rest = on_rest;
+    loop->on_rest_arg = arg;
 }
 
 void loop_note_lag(struct loop *loop)

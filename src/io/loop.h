@@ -28,6 +28,9 @@ struct ev_loop *loop_ev(struct loop *loop); /* for io's own files */
 void loop_on_wake(struct loop *loop, void (*on_wake)(void *arg), void *arg);
 void loop_wake(void *loop); /* a queue_waiter's wake */
 
+/* Runs before the loop waits for the kernel: what was put off during the turn. NULL ends it. */
+void loop_on_rest(struct loop *loop, void (*on_rest)(void *arg), void *arg);
+
 /* The loop's lag: noted by each io callback of this folder. */
 void loop_note_lag(struct loop *loop);
 void loop_forget_lag(struct loop *loop);              /* counts anew */

@@ -36,6 +36,7 @@ struct worker {
     struct preconnect preconnect;
     size_t unweighed; /* bytes added to what is in flight since the ceiling was looked at */
     bool begun, holding, cancelling, counted;
+    bool handed;   /* since the scorers were woken last */
     bool starving; /* the oldest free slot found no request ready */
 
     uint64_t cpu_at_start_ns;
@@ -85,9 +86,19 @@ static void worker_hand_on(struct worker *worker, struct exchange *exchange)
 {
     struct line *line = worker->line;
     size_t bytes = exchange_bytes(exchange);
-    if (!queue_push(line->finished, exchange, bytes))
+    worker->handed = true;
+    if (!queue_push_quietly(line->finished, exchange, bytes))
         exchange_free(exchange); /* only when the line has been given up */
     atomic_fetch_sub(&line->in_flight_bytes, bytes);
+}
+
+/* Scorers are woken once for all that has ended in a turn of the loop. */
+static void worker_rest(void *arg)
+{
+    struct worker *worker = arg;
+    if (worker->handed)
+        queue_nudge(worker->line->finished);
+    worker->handed = false;
 }
 
 static void worker_broken(struct worker *worker, struct exchange *exchange, enum outcome fault,
@@ -470,6 +481,7 @@ struct worker *worker_new(struct line *line, uint32_t number, const struct http_
     };
     worker->waiter = (struct queue_waiter){.wake = loop_wake, .arg = worker->loop};
     loop_on_wake(worker->loop, worker_woken, worker);
+    loop_on_rest(worker->loop, worker_rest, worker);
     return worker;
 }
 
@@ -502,6 +514,7 @@ void *worker_run(void *arg)
     pin_worker(worker->line->pin, worker->number, worker->line->log);
     worker_turn(worker); /* the release may have come before this thread */
     loop_run(worker->loop);
+    worker_rest(worker);
     worker->facts.wait_ns = clock_thread_wait_ns();
     if (worker->facts.wait_ns != UINT64_MAX)
         worker->facts.wait_ns -= waited_ns;
