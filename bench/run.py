@@ -22,8 +22,8 @@ SERVER_CORE, CLIENT_CORE = "0", "1"
 
 class Mock:
     """The server, on its own core, with its own account of what it did."""
-    def __init__(self, program, *words, jitter="0%"):
-        self.process = subprocess.Popen(["taskset", "-c", SERVER_CORE, program, "mock", "--port", "0", "--jitter", jitter, *words],
+    def __init__(self, program, *words, jitter="0%", core=SERVER_CORE):
+        self.process = subprocess.Popen([*(["taskset", "-c", core] if core else []), program, "mock", "--port", "0", "--jitter", jitter, *words],
                                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self.port = int(re.search(r":(\d+)", self.process.stdout.readline().split("http:")[1]).group(1))
 
@@ -42,11 +42,15 @@ class Mock:
         self.process.wait()
 
 
-def spent(words, **more):
+def spent(words):
     """Runs a command on the client's core: its output, CPU seconds, peak memory in KB, seconds."""
+    return spent_anywhere(["taskset", "-c", CLIENT_CORE, *words])
+
+
+def spent_anywhere(words):
     with tempfile.TemporaryFile("w+") as out:
         begun = time.monotonic()
-        process = subprocess.Popen(["taskset", "-c", CLIENT_CORE, *map(str, words)], stdout=out, **more)
+        process = subprocess.Popen(list(map(str, words)), stdout=out)
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.monotonic() - begun
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -83,7 +87,7 @@ def wrk(bench, load, *_):
     return {"requests": requests, "events": 0, "cpu_s": cpu, "rss_kb": rss}
 
 
-def llmbench(bench, load, *flags):
+def llmbench(bench, load, *flags, spent=spent):
     name = f"run{time.monotonic_ns()}"
     report = os.path.join(bench.folder, "report.json")
     url = f"http://127.0.0.1:{load.mock.port}/v1/chat/completions" + ("?" + load.query if load.query else "")
@@ -92,6 +96,7 @@ def llmbench(bench, load, *flags):
              "--json", report]
     if not load.plain:
         words.append("--stream")
+    words += [flag for flag in flags if flag == "--pin"]
     code, _, cpu, rss, seconds = spent(words)
     assert code == 0, f"llmbench ended with {code}"
     with open(report, encoding="utf-8") as file:
@@ -278,6 +283,21 @@ def arrivals(bench):
     mock.end()
 
 
+def pinning(bench):
+    """Nothing is bound to a core but by --pin itself: the server, too, runs where the system puts it."""
+    print("\n--pin, 1,000 streams at 50 events/s, the system free to move every thread (us)")
+    mock = Mock(bench.program, "--ttft", "20ms", "--itl", "20ms", jitter="50%", core=None)
+    load = Load(mock, 1000, 2000, 100)
+    for i in range(ROUNDS):
+        for flags in ((), ("--pin",)) if i % 2 == 0 else (("--pin",), ()):
+            mock.reset()
+            run = llmbench(bench, load, "--errors", *flags, spent=spent_anywhere)
+            lag, delay = run["trust"]["loop_lag"], run["trust"]["receive_delay"]
+            print(f"    {flags[0] if flags else '':8} worker {run['worker_s'] / run['events'] * 1e6:6.2f} us an event; loop lag p99 {lag['p99'] * 1e6:8.1f}, receive delay p99 "
+                  f"{delay['p99'] * 1e6:8.1f}, ITL error p99 {run['itl_us']['p99']:8.1f}, {100 * run['marked']:.1f} % of the gaps marked")
+    mock.end()
+
+
 def start_up(bench):
     """From exec to the first byte of the first benchmark request at a server."""
     data = os.path.join(bench.folder, "prompts.jsonl")
@@ -313,7 +333,7 @@ def size(bench):
 
 
 CASES = {"paced": lambda bench: [paced(bench, 300), paced(bench, 1000), paced(bench, 3000), paced(bench, 3000, 80, 40)], "bulk": bulk, "plain": plain, "accuracy": accuracy, "memory": memory,
-         "growth": growth, "arrivals": arrivals, "start_up": start_up, "size": size}
+         "growth": growth, "arrivals": arrivals, "pinning": pinning, "start_up": start_up, "size": size}
 
 
 def machine():

@@ -58,7 +58,8 @@ struct http_config {
     const char *user_agent;
     /* An answer's buffers have grown by so much. From inside a libcurl callback: may neither start
      * nor cancel. False: no body is read any more; http_cancel_all is to follow. (libcurl does not
-     * come back as long as servers send faster than it reads.) NULL = nobody asks. */
+     * come back while a server sends a body that it reads itself faster than it reads.) NULL =
+     * nobody asks. */
     bool (*on_grown)(void *arg, size_t bytes);
 };
 
