@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base64_text.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/spelling.h"
@@ -14,11 +15,12 @@ static const char mark[] = "[redacted]";
 
 struct secrets {
     pthread_rwlock_t lock;
-    struct span *values; /* owned texts */
-    size_t count;
+    struct span *values;  /* owned texts: the secrets and their cores in base64 */
+    size_t count, given;  /* all of them, and those that are no cores */
     struct span *refused; /* owned: what cannot be hidden, said once */
     size_t refused_count;
-    bool begins[256]; /* first bytes of secrets */
+    bool begins[256];         /* first bytes of values */
+    size_t *next, heads[256]; /* 1 + the place of the (next) value with that first byte; 0 = none */
 };
 
 struct secrets *secrets_new(void)
@@ -40,6 +42,7 @@ void secrets_free(struct secrets *secrets)
     if (!secrets)
         return;
     free_values(secrets->values, secrets->count);
+    free(secrets->next);
     free_values(secrets->refused, secrets->refused_count);
     pthread_rwlock_destroy(&secrets->lock);
     free(secrets);
@@ -59,16 +62,54 @@ static void append(struct span **values, size_t *count, struct span value)
     (*values)[(*count)++] = span_of(mem_copy(value.data, value.len), value.len);
 }
 
+static void add_value(struct secrets *secrets, struct span value)
+{
+    unsigned char first = (unsigned char)value.data[0];
+    if (holds(secrets->values, secrets->count, value))
+        return;
+    append(&secrets->values, &secrets->count, value);
+    secrets->next = mem_resize(secrets->next, secrets->count, sizeof *secrets->next);
+    secrets->next[secrets->count - 1] = secrets->heads[first];
+    secrets->heads[first] = secrets->count;
+    secrets->begins[first] = true;
+}
+
+/* What base64 makes of the value alone, wherever in a longer text it stands: `before` bytes are
+ * before it in its first group of three. Digits that hold bits of its neighbours too are left out.
+ */
+static void add_core(struct secrets *secrets, struct span value, size_t before)
+{
+    struct buf whole, coded;
+    buf_init(&whole, SIZE_MAX / 4);
+    buf_init(&coded, SIZE_MAX / 4);
+    buf_add(&whole, "\0\0", before);
+    buf_add_span(&whole, value);
+    base64_text(&coded, buf_span(&whole));
+    size_t from = (8 * before + 5) / 6, to = 8 * whole.len / 6;
+    struct span core = span_of(coded.data + from, to - from);
+    add_value(secrets, core);
+    for (size_t i = from; i < to; i++)
+        if (coded.data[i] == '+')
+            coded.data[i] = '-';
+        else if (coded.data[i] == '/')
+            coded.data[i] = '_';
+    add_value(secrets, core);
+    buf_fini(&whole);
+    buf_fini(&coded);
+}
+
 static bool add(struct secrets *secrets, struct span value)
 {
     if (value.len < SECRETS_SHORTEST)
         return false;
     if (holds(secrets->values, secrets->count, value))
         return true;
-    if (secrets->count == SECRETS_MOST)
+    if (secrets->given == SECRETS_MOST)
         return false;
-    append(&secrets->values, &secrets->count, value);
-    secrets->begins[(unsigned char)value.data[0]] = true;
+    secrets->given++;
+    add_value(secrets, value);
+    for (size_t before = 0; before < 3 && value.len >= SECRETS_SHORTEST_CODED; before++)
+        add_core(secrets, value, before);
     return true;
 }
 
@@ -125,8 +166,10 @@ static size_t match(const struct secrets *secrets, struct span whole, size_t at)
     if (!spelling_may_begin(whole, at, secrets->begins))
         return 0;
     struct span text = span_of(whole.data + at, whole.len - at);
-    for (size_t i = 0; i < secrets->count; i++) {
-        size_t len = spelling_match(text, secrets->values[i]);
+    bool sure = !spelling_is_special(*text.data); /* then it is the value's first byte itself */
+    for (size_t i = sure ? secrets->heads[(unsigned char)*text.data] : secrets->count; i != 0;
+         i = sure ? secrets->next[i - 1] : i - 1) {
+        size_t len = spelling_match(text, secrets->values[i - 1]);
         longest = len > longest ? len : longest;
     }
     return longest;

@@ -3,6 +3,11 @@
  * it is spelled (base/spelling.h): plain, JSON-escaped once or several fold, percent-encoded. JSON
  * stays JSON: an escape that a secret begins or ends in the middle of goes with it.
  *
+ * Secrets of SECRETS_SHORTEST_CODED bytes or more are hidden in base64 too, in both alphabets, also
+ * as a part of a longer text that was encoded. A digit at each end may stay: it holds bits of what
+ * is beside the secret, and at most four of the secret's own. Base64 broken into lines, and base64
+ * of an escaped spelling, are not looked through.
+ *
  * Filled before threads start (or under its own lock later); reading is thread-safe. Values shorter
  * than SECRETS_SHORTEST are refused, since they would redact innocent text, and so are more than
  * SECRETS_MOST. NULL secrets hide nothing, so that units can be tested alone.
@@ -17,7 +22,11 @@
 #include "base/buf.h"
 #include "base/span.h"
 
-enum { SECRETS_SHORTEST = 4, /* bytes */ SECRETS_MOST = 256 };
+enum {
+    SECRETS_SHORTEST = 4,       /* bytes */
+    SECRETS_SHORTEST_CODED = 8, /* ten digits of base64: no text has them by accident */
+    SECRETS_MOST = 256,         /* not counting what base64 makes of them */
+};
 
 struct log;
 struct secrets;

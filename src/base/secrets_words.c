@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/base64_text.h"
 #include "base/mem.h"
 #include "base/secrets.h"
 #include "base/spelling.h"
@@ -128,20 +129,6 @@ char *secrets_url(struct secrets *secrets, const char *url)
 
 /* ---- logins ---- */
 
-/* Without the padding, so that it is found with and without it. */
-static void add_base64(struct buf *out, struct span bytes)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t at = 0; at < bytes.len; at += 3) {
-        size_t left = bytes.len - at < 3 ? bytes.len - at : 3;
-        uint32_t group = 0;
-        for (size_t i = 0; i < 3; i++)
-            group = group << 8 | (i < left ? (unsigned char)bytes.data[at + i] : 0);
-        for (size_t i = 0; i <= left; i++)
-            buf_add_char(out, digits[group >> (18 - 6 * i) & 0x3f]);
-    }
-}
-
 void secrets_register_login(struct secrets *secrets, struct span user, struct span password,
                             const char *what, struct log *log)
 {
@@ -152,8 +139,8 @@ void secrets_register_login(struct secrets *secrets, struct span user, struct sp
     buf_add_span(&login, user);
     buf_add_char(&login, ':');
     buf_add_span(&login, password);
-    add_base64(&coded, buf_span(&login));
-    if (coded.len >= SECRETS_SHORTEST) /* of shorter ones the warning has spoken */
+    base64_text(&coded, buf_span(&login)); /* found with its padding and without it */
+    if (coded.len >= SECRETS_SHORTEST)     /* of shorter ones the warning has spoken */
         secrets_register(secrets, buf_span(&coded), what, log);
     buf_fini(&login);
     buf_fini(&coded);

@@ -209,7 +209,7 @@ static size_t match_coded(unsigned layers, struct span text, struct span value)
     return reader.at;
 }
 
-static bool is_special(char c)
+bool spelling_is_special(char c)
 {
     return c == '\\' || c == '%' || c == '+';
 }
@@ -219,17 +219,30 @@ size_t spelling_match(struct span text, struct span value)
     size_t same = 0, longest = 0;
     bool special = false;
     for (; same < value.len && same < text.len && text.data[same] == value.data[same]; same++)
-        special = special || is_special(text.data[same]);
+        special = special || spelling_is_special(text.data[same]);
     if (same == value.len || (same >= SHORTEST_CUT && is_cut(after(text, same))))
         longest = same;
     /* Without an escape up to the first difference all codings read the same. */
-    if (!special && (same == value.len || same == text.len || !is_special(text.data[same])))
+    if (!special &&
+        (same == value.len || same == text.len || !spelling_is_special(text.data[same])))
         return longest;
     for (unsigned layers = 0; layers <= PERCENT_LAYERS; layers++) {
         size_t len = match_coded(layers, text, value);
         longest = len > longest ? len : longest;
     }
     return longest;
+}
+
+/* By the digits of "\u0041"; one that is cut, percent-encoded or of a pair may be anything. */
+static bool unicode_may_begin(struct span digits, const bool first[256])
+{
+    struct reader reader = {.text = digits};
+    uint32_t code = 0;
+    char bytes[4];
+    if (!next_hex(&reader, &code) || (code >= 0xd800 && code < 0xe000))
+        return true;
+    utf8_encode(code, bytes);
+    return first[(unsigned char)bytes[0]];
 }
 
 /* By what stands behind all the backslashes. */
@@ -243,8 +256,9 @@ static bool escape_may_begin(struct span text, const bool first[256])
     if (run == text.len)
         return false;
     const char *escape = memchr(json_escapes, text.data[run], sizeof json_escapes - 1);
-    return text.data[run] == 'u' ||
-           (escape && first[(unsigned char)json_meanings[escape - json_escapes]]);
+    if (text.data[run] == 'u')
+        return unicode_may_begin(after(text, run + 1), first);
+    return (escape && first[(unsigned char)json_meanings[escape - json_escapes]]);
 }
 
 bool spelling_may_begin(struct span text, size_t at, const bool first[256])
@@ -258,7 +272,7 @@ bool spelling_may_begin(struct span text, size_t at, const bool first[256])
     if (c != '%')
         return false;
     c = read_byte(1, text, &ahead);
-    return first[(unsigned char)c] || is_special(c);
+    return first[(unsigned char)c] || spelling_is_special(c);
 }
 
 /* ---- whole escapes ---- */

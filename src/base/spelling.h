@@ -12,6 +12,9 @@
 /* False: at `at` (below text.len) no value begins whose first byte is one of `first`. */
 bool spelling_may_begin(struct span text, size_t at, const bool first[256]);
 
+/* Whether the character may begin an escape, so that it need not stand for itself. */
+bool spelling_is_special(char c);
+
 /* How much of the beginning of `text` (not empty) spells `value`, the longest way; 0 = it does not.
  * A text that was cut within the value, which "…" shows, counts up to the cut. */
 size_t spelling_match(struct span text, struct span value);

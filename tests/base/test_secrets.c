@@ -130,6 +130,46 @@ static void test_several_secrets(void **state)
     secrets_free(secrets);
 }
 
+/* In base64 too, at each place in a group of three bytes, in both alphabets, escaped or not. */
+static void test_base64(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *want;
+    } cases[] = {
+        {"c2st+/8/PjEyMzQ1", "[redacted]"},
+        {"c2st-_8_PjEyMzQ1", "[redacted]"},
+        {"YXNrLfv/Pz4xMjM0NQ==", "YX[redacted]Q=="},
+        {"YXNrLfv_Pz4xMjM0NQ==", "YX[redacted]Q=="},
+        {"YWJzay37/z8+MTIzNDU=", "YWJ[redacted]U="},
+        {"YWJzay37_z8-MTIzNDU=", "YWJ[redacted]U="},
+        {"c2st+/8/PjEyMzQ1eg==", "[redacted]eg=="},
+        {"c2st-_8_PjEyMzQ1eg==", "[redacted]eg=="},
+        {"YWJjc2st+/8/PjEyMzQ1eno=", "YWJj[redacted]eno="},
+        {"YWJjc2st-_8_PjEyMzQ1eno=", "YWJj[redacted]eno="},
+        {"QmVhcmVyIHNrLfv/Pz4xMjM0NQo=", "QmVhcmVyIH[redacted]Qo="},
+        {"QmVhcmVyIHNrLfv_Pz4xMjM0NQo=", "QmVhcmVyIH[redacted]Qo="},
+        {"eyJrZXkiOiJzay37/z8+MTIzNDUifQ==", "eyJrZXkiOiJ[redacted]UifQ=="},
+        {"eyJrZXkiOiJzay37_z8-MTIzNDUifQ==", "eyJrZXkiOiJ[redacted]UifQ=="},
+        {"YXNrLfv\\/Pz4xMjM0NXo=", "YX[redacted]Xo="},
+        {"YXNrLfv%2FPz4xMjM0NXo=", "YX[redacted]Xo="},
+        {"c2st-_8_PjEyMz", "c2st-_8_PjEyMz"}, /* not the whole of it */
+        {"YWJjZGVmZw==", "YWJjZGVmZw=="},     /* seven bytes are too short */
+        {"YWJjZGVmZ2g=", "[redacted]g="},     /* eight are not */
+    };
+    struct secrets *secrets = secrets_new();
+    assert_true(secrets_add(secrets, span_text("sk-\xfb\xff?>12345")));
+    assert_true(secrets_add(secrets, span_text("abcdefg")));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        if (i == sizeof cases / sizeof *cases - 1)
+            assert_true(secrets_add(secrets, span_text("abcdefgh")));
+        char *hidden = secrets_hidden(secrets, cases[i].text);
+        CHECK_TEXT(cases[i].text, hidden, cases[i].want);
+        free(hidden);
+    }
+    secrets_free(secrets);
+}
+
 static void test_edges(void **state)
 {
     (void)state;
@@ -464,19 +504,13 @@ static void test_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one_secret),
-        cmocka_unit_test(test_several_secrets),
-        cmocka_unit_test(test_edges),
-        cmocka_unit_test(test_every_cut),
-        cmocka_unit_test(test_url),
-        cmocka_unit_test(test_register_url),
-        cmocka_unit_test(test_names),
-        cmocka_unit_test(test_register_header),
-        cmocka_unit_test(test_register_login),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_hide_cut),
-        cmocka_unit_test(test_backslashes),
-        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_one_secret),      cmocka_unit_test(test_several_secrets),
+        cmocka_unit_test(test_base64),          cmocka_unit_test(test_edges),
+        cmocka_unit_test(test_every_cut),       cmocka_unit_test(test_url),
+        cmocka_unit_test(test_register_url),    cmocka_unit_test(test_names),
+        cmocka_unit_test(test_register_header), cmocka_unit_test(test_register_login),
+        cmocka_unit_test(test_refused),         cmocka_unit_test(test_hide_cut),
+        cmocka_unit_test(test_backslashes),     cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

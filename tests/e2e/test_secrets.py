@@ -9,7 +9,7 @@ import urllib.parse
 
 from harness import Case, DONE, STREAM_HEAD, ScriptedServer, answer, chunked, event, plain, read_request
 
-# Each secret has a word of its own, which no spelling changes but the \u and the base64 one.
+# Each secret has a word of its own, which no spelling changes but the \u and the base64 ones.
 KEY = 'sk-WORDKEY"q\\t/n+WORDKEY%41'
 HEADER = 'nl-WORDHEADER"\\/x'  # begins like what follows a backslash
 COOKIE = "WORDCOOKIE-1"
@@ -40,15 +40,29 @@ SPELLINGS = {
     "percent": lambda text: urllib.parse.quote(text, safe=""),
     "percent and plus": urllib.parse.quote_plus,
     "percent of JSON": lambda text: urllib.parse.quote(quoted(text), safe=""),
-    "base64": lambda text: base64.b64encode(text.encode()).decode(),
 }
+
+
+def whole(before, text, after=b""):
+    """The bytes as base64, standard and for URLs."""
+    data = before + text.encode() + after
+    return base64.b64encode(data).decode(), base64.urlsafe_b64encode(data).decode()
+
+
+def cores(text):
+    """What of the base64 of any bytes with the text in them comes of the text alone."""
+    for before in range(3):
+        for coded in whole(bytes(before), text):
+            yield coded[-(-8 * before // 6):8 * (before + len(text.encode())) // 6]
 
 
 def told(request, secrets):
     """The whole request and each secret in each spelling."""
     line, headers, body = request
     texts = [line, json.dumps(headers), *headers.values(), body.decode()]
-    spelled = [SPELLINGS[name](secret) for name in SPELLINGS if name != "base64" for secret in secrets]
+    spelled = [SPELLINGS[name](secret) for name in SPELLINGS for secret in secrets]
+    spelled += [coded for secret in secrets for before in (b"", b"a", b"ab", b"Bearer ", b'{"key": "') for after in (b"", b"yz")
+                for coded in whole(before, secret, after)]
     return "\n".join(texts + spelled + [quoted(text) for text in texts])
 
 
@@ -144,8 +158,11 @@ class Secrets(Case):
         for where, data in self.written():
             for text, word in secrets:
                 for name, spell in SPELLINGS.items():
-                    if spell(text).encode().rstrip(b"=") in data:
+                    if spell(text).encode() in data:
                         yield f"{where}: {text} ({name})", data
+                for core in cores(text):
+                    if core.encode() in data:
+                        yield f"{where}: {text} (base64, {core})", data
                 if word.encode() in data:
                     yield f"{where}: {word} of {text}: " + repr(data[max(0, data.find(word.encode()) - 60):][:140]), data
 
