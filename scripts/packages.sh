@@ -24,6 +24,7 @@ TEST_PACKAGES="
     clang-format             # 14.0
     clang-tidy               # 14.0
     cppcheck                 # 2.10
+    valgrind                 # 3.19
     libclang-rt-14-dev       # fuzzers and sanitizers of clang
     lua-check                # luacheck 1.1
     python3                  # 3.11, standard library only: drives the end-to-end tests

@@ -72,3 +72,8 @@ check clang -E '^(e2e|fuzz)\.'
 
 step "fuzzing"
 scripts/fuzz.sh "$([ -n "${LLMBENCH_LONG:-}" ] && echo 300 || echo 20)"
+
+if [ -n "${LLMBENCH_LONG:-}" ]; then
+    step "valgrind"
+    scripts/valgrind.sh build/gcc
+fi
