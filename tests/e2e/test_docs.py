@@ -88,7 +88,7 @@ class Pages(Case):
         known = set(re.findall(r"(?<![\w-])--?[a-z][a-z0-9-]*", top + self.llmbench("--help=options-md", expect=0).out))
         known |= {"--" + name for name in re.findall(r'\{ name = "([a-z-]+)"', read("docs/scripting.md"))}
         for page in PAGES:
-            text = re.sub(r"\b(cmake|ctest|apt-get|git|python3) [^`\n&]*", "", read(page))
+            text = re.sub(r"\b(cmake|ctest|apt-get|git|python3|scripts/test\.sh) [^`\n&]*", "", read(page))
             for option in re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", text):
                 self.assertIn(option, known, page)
 
