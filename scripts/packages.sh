@@ -29,6 +29,8 @@ TEST_PACKAGES="
     lua-check                # luacheck 1.1
     python3                  # 3.11, standard library only: drives the end-to-end tests
     nginx-light              # 1.22: a TLS server in front of the mock
+    libsentencepiece-dev     # 0.1.97, and g++ 12.2 with it: to read tokenizer.model
+    g++
     openssl                  # a throw-away certificate for the https tests
 "
 
