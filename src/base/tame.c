@@ -8,10 +8,15 @@ static size_t length_of(unsigned char first)
     return first < 0xc2 || first > 0xf4 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
 }
 
-/* The bytes at `at` that belong together: a whole sequence, or one byte. */
+/* The bytes at `at` that belong together: a whole sequence, or one byte. Longer spellings than need
+ * be are none: what a terminal makes of them is its own affair. */
 static size_t step(struct span text, size_t at)
 {
-    size_t length = length_of((unsigned char)text.data[at]);
+    unsigned char first = (unsigned char)text.data[at];
+    size_t length = length_of(first);
+    unsigned second = length > 1 && at + 1 < text.len ? (unsigned char)text.data[at + 1] : 0;
+    if ((first == 0xe0 && second < 0xa0) || (first == 0xf0 && second < 0x90))
+        return 1;
     for (size_t i = 1; i < length; i++)
         if (at + i >= text.len || ((unsigned char)text.data[at + i] & 0xc0) != 0x80)
             return 1;
@@ -21,7 +26,8 @@ static size_t step(struct span text, size_t at)
 static bool steers(unsigned code)
 {
     return (code < 0x20 && code != TAB) || (code >= DELETE && code < 0xa0) ||
-           (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+           (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069) ||
+           code == 0x200e || code == 0x200f || code == 0x061c;
 }
 
 /* A byte alone is itself; of four, none steers. */
@@ -44,7 +50,7 @@ void tame(struct buf *out, struct span text, bool indent)
         unsigned code = code_of(text.data + at, length);
         if (code == LINE_FEED)
             buf_add_text(out, indent ? "\n  " : "\n");
-        else if (!steers(code))
+        else if (!steers(code) && (length > 1 || code < 0x80))
             buf_add(out, text.data + at, length);
         else if (length == 1)
             buf_printf(out, "\\x%02x", code);

@@ -56,7 +56,7 @@ uint32_t utf8_code(const char *at, unsigned length)
 bool utf8_steers(uint32_t code)
 {
     return code < 0x20 || (code >= 0x7f && code < 0xa0) || (code >= 0x2028 && code <= 0x202e) ||
-           (code >= 0x2066 && code <= 0x2069);
+           (code >= 0x2066 && code <= 0x2069) || code == 0x200e || code == 0x200f || code == 0x061c;
 }
 
 unsigned utf8_encode(uint32_t code, char out[4])

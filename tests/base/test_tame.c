@@ -27,9 +27,15 @@ static void test_cases(void **state)
         {"\xe2\x81\xa6\xe2\x81\xa9", "\\u2066\\u2069"},
         {"\xe4\xbd\xa0\xe5\xa5\xbd \xf0\x9f\x98\x80", "\xe4\xbd\xa0\xe5\xa5\xbd \xf0\x9f\x98\x80"},
         {"\xe5\x9b\x9b", "\xe5\x9b\x9b"}, /* a byte 9b that belongs to a character */
-        {"\xc2", "\xc2"},
-        {"\xe2\x80", "\xe2\\x80"}, /* cut off: what would follow has no lead */
-        {"\xf0\x9f\x98", "\xf0\\x9f\\x98"},
+        {"\xe2\x80\x8e\xe2\x80\x8f\xd8\x9c\xe2\x80\x8d",
+         "\\u200e\\u200f\\u061c\xe2\x80\x8d"}, /* a joiner turns nothing */
+        {"\xc2", "\\xc2"},
+        {"\xe2\x80", "\\xe2\\x80"}, /* cut off: what would follow has no lead */
+        {"\xf0\x9f\x98", "\\xf0\\x9f\\x98"},
+        {"\xfc\xff", "\\xfc\\xff"},
+        {"\xc1\x9b", "\\xc1\\x9b"}, /* longer spellings of U+009B and its like */
+        {"\xe0\x82\x9b", "\\xe0\\x82\\x9b"},
+        {"\xf0\x80\x82\x9b", "\\xf0\\x80\\x82\\x9b"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct buf out;
