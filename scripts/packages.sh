@@ -42,7 +42,7 @@ BENCH_PACKAGES="
     util-linux               # 2.38: taskset
 "
 
-# Not needed: libsentencepiece-dev (0.1.97) and g++. Where they are, llmbench is built to read SentencePiece's tokenizer.model too
+# Not needed to build: libsentencepiece-dev (0.1.97) and g++. Where they are, llmbench is built to read SentencePiece's tokenizer.model too
 # (cmake -DSENTENCEPIECE=ON insists on them, OFF does without).
 #
 # Not installed by scripts/deps.sh, for Debian's npm draws in some 400 packages: nodejs and npm (any of the last five years). Where they

@@ -125,11 +125,10 @@ int mock_cmd(int argc, char **argv, int first)
     struct mock_options options;
     struct misdeeds misdeeds = {0};
     int code = EXIT_DONE;
-    if (!mock_options_read(&options, argc, argv, first, &err))
-        code = EXIT_BAD_OPTIONS;
-    else if (wants_list(&options.spec))
+    bool known = mock_options_read(&options, argc, argv, first, &err);
+    if (known && wants_list(&options.spec))
         print_faults();
-    else if (!read_misdeeds(&misdeeds, &options.spec, &err))
+    else if (!known || !read_misdeeds(&misdeeds, &options.spec, &err))
         code = EXIT_BAD_OPTIONS;
     else if (!serve(&options.spec, &misdeeds, &err))
         code = EXIT_CANNOT_START;

@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "token/byte_level.h"
 #include "token/decoder_words.h"
-#include "token/pattern.h"
+#include "token/replace.h"
 #include "wire/utf8.h"
 
 enum { STEPS_MOST = 64 };
@@ -160,54 +160,13 @@ static bool fuse_run(const void *self, struct regex_work *regexes, const struct 
 
 /* ---- Replace ---- */
 
-struct replace_self {
-    struct pattern pattern;
-    char *content;
-    size_t len;
-};
-
-static void replace_free(void *self)
-{
-    struct replace_self *replace = self;
-    pattern_fini(&replace->pattern);
-    free(replace->content);
-    free(replace);
-}
-
-static void *replace_load(const struct node *node, struct err *err)
-{
-    struct replace_self *replace = MEM_NEW(struct replace_self);
-    struct span content = {0};
-    if (node_check(node, "Replace", "type pattern content", err) &&
-        pattern_load(&replace->pattern, node, "Replace", err) &&
-        node_string(node, "Replace", "content", &content, err)) {
-        replace->content = mem_copy(content.data, content.len);
-        replace->len = content.len;
-        return replace;
-    }
-    replace_free(replace);
-    return NULL;
-}
-
 static bool replace_run(const void *self, struct regex_work *regexes, const struct words *in,
                         struct words *out, struct err *err)
 {
-    const struct replace_self *replace = self;
     for (size_t i = 0; i < in->count; i++) {
         struct span token = words_get(in, i);
-        struct pattern_walk walk;
-        size_t start, end, done = 0;
-        enum regex_found found = REGEX_NONE;
-        pattern_walk_begin(&walk, &replace->pattern, regexes, token);
-        while (token.len > 0 &&
-               (found = pattern_walk_next(&walk, &start, &end, err)) == REGEX_MATCH) {
-            buf_add(&out->text, token.data + done, start - done);
-            buf_add(&out->text, replace->content, replace->len);
-            done = end;
-        }
-        if (found == REGEX_ERROR)
+        if (token.len && !replace_in(self, regexes, token, &out->text, err))
             return false;
-        buf_add(&out->text, token.data + done, token.len - done);
         words_end(out);
     }
     return true;

@@ -5,8 +5,8 @@
 #include "token/bert.h"
 #include "token/chars.h"
 #include "token/model.h"
-#include "token/pattern.h"
 #include "token/precompiled.h"
+#include "token/replace.h"
 #include "token/unicode.h"
 #include "wire/utf8.h"
 
@@ -74,53 +74,10 @@ static bool accents_run(const void *self, struct regex_work *regexes, struct spa
 
 /* ---- Replace ---- */
 
-struct replace_self {
-    struct pattern pattern;
-    char *content;
-    size_t len;
-};
-
-static void replace_free(void *self)
-{
-    struct replace_self *replace = self;
-    pattern_fini(&replace->pattern);
-    free(replace->content);
-    free(replace);
-}
-
-static void *replace_load(const struct node *node, struct err *err)
-{
-    struct replace_self *replace = MEM_NEW(struct replace_self);
-    struct span content = {0};
-    if (node_check(node, "Replace", "type pattern content", err) &&
-        pattern_load(&replace->pattern, node, "Replace", err) &&
-        node_string(node, "Replace", "content", &content, err) &&
-        (node_get(node, "content") || node_missing("Replace", "content", err))) {
-        replace->content = mem_copy(content.data, content.len);
-        replace->len = content.len;
-        return replace;
-    }
-    replace_free(replace);
-    return NULL;
-}
-
 static bool replace_run(const void *self, struct regex_work *regexes, struct span text,
                         struct buf *out, struct err *err)
 {
-    const struct replace_self *replace = self;
-    struct pattern_walk walk;
-    size_t start, end, done = 0;
-    enum regex_found found;
-    pattern_walk_begin(&walk, &replace->pattern, regexes, text);
-    while ((found = pattern_walk_next(&walk, &start, &end, err)) == REGEX_MATCH) {
-        buf_add(out, text.data + done, start - done);
-        buf_add(out, replace->content, replace->len);
-        done = end;
-    }
-    if (found == REGEX_ERROR)
-        return false;
-    buf_add(out, text.data + done, text.len - done);
-    return !out->full || too_long(err);
+    return replace_in(self, regexes, text, out, err) && (!out->full || too_long(err));
 }
 
 /* ---- Prepend ---- */
