@@ -171,7 +171,7 @@ static void certificates_that_are_not_there(void **state)
     loop_free(loop);
 }
 
-int main(void)
+static int all(void)
 {
     if (!client_global_init())
         return 1;
@@ -183,4 +183,9 @@ int main(void)
     int failed = cmocka_run_group_tests(tests, set_up, tear_down);
     http_global_fini();
     return failed;
+}
+
+int main(void)
+{
+    return check_by_the_clock(all);
 }
