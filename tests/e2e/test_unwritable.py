@@ -77,7 +77,7 @@ class Unwritable(Case):
             finally:
                 base.close()
         wait_for(rows, what="the first row")
-        base = sqlite3.connect(path, isolation_level=None)
+        base = sqlite3.connect(path, isolation_level=None, timeout=60)
         base.execute("BEGIN IMMEDIATE")
         before = rows()
         time.sleep(3.5)
@@ -96,7 +96,7 @@ class Unwritable(Case):
         path = self.path("outputs/run.db")
         wait_for(lambda: os.path.exists(path), what="the database")
         time.sleep(0.7)
-        base = sqlite3.connect(path, isolation_level=None, timeout=20)
+        base = sqlite3.connect(path, isolation_level=None, timeout=60)
         base.execute("BEGIN IMMEDIATE")
         time.sleep(0.5)
         base.execute("ROLLBACK")

@@ -30,7 +30,7 @@ static void log_request(struct buf *log, const struct mock_http *http)
 static void read_body(struct span body)
 {
     struct mock_refusal no = {0};
-    struct mock_ask ask;
+    struct mock_ask ask = {0};
     mock_ask_init(&ask, true);
     cJSON *object = mock_read_object(body, &no);
     bool messages = cJSON_IsArray(cJSON_GetObjectItemCaseSensitive(object, "messages"));
