@@ -171,6 +171,7 @@ static void hold_descriptors(void)
 
 int app_main(int argc, char **argv)
 {
+    mem_settle();
     hold_descriptors();
     const struct command *command = &about_commands[0];
     int first = 1, code;

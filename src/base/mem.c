@@ -1,10 +1,22 @@
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { LARGE_BYTES = 256 * 1024, SHRINK_BYTES = 1024 * 1024 };
+
+/* glibc raises both bounds to the size of each large block that is freed; from then on the bodies
+ * of large answers lie in the heaps of their threads, whose holes stay when the answers are gone.
+ */
+void mem_settle(void)
+{
+    mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+    mallopt(M_TRIM_THRESHOLD, SHRINK_BYTES);
+}
 
 static void *mem_checked(void *block, size_t size)
 {

@@ -7,6 +7,10 @@
 
 #include "base/err.h"
 
+/* Before any other thread: has large blocks come from the system and go back to it at once,
+ * whatever their history, and the heap shrink in large steps only. */
+void mem_settle(void);
+
 void *mem_alloc(size_t size);
 void *mem_zero(size_t count, size_t size); /* count × size zeroed bytes, overflow checked */
 void *mem_resize(void *block, size_t count, size_t size);
