@@ -344,11 +344,11 @@ def interrupt(process, times=1, number=signal.SIGINT):
         wait_for(taken, what="that the signal is taken")
 
 
-def wait_for(condition, patience=30.0, what="the condition"):
+def wait_for(condition, patience=30.0, what="the condition", every=0.02):
     end = time.monotonic() + patience
     while time.monotonic() < end:
         value = condition()
         if value:
             return value
-        time.sleep(0.02)
+        time.sleep(every)
     raise AssertionError(f"{what} did not come about in {patience} s")

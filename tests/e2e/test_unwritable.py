@@ -13,6 +13,20 @@ from harness import Case, wait_for
 LONG_TEXT = "x" * 20000
 
 
+def locked(path):
+    """Takes the lock between two transactions of the program, which are short but follow each other soon."""
+    base = sqlite3.connect(path, isolation_level=None, timeout=0)
+
+    def lock():
+        try:
+            base.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False
+        return True
+    wait_for(lock, every=0.0005, what="the lock of the database")
+    return base
+
+
 class Unwritable(Case):
     def setUp(self):
         super().setUp()
@@ -77,8 +91,7 @@ class Unwritable(Case):
             finally:
                 base.close()
         wait_for(rows, what="the first row")
-        base = sqlite3.connect(path, isolation_level=None, timeout=60)
-        base.execute("BEGIN IMMEDIATE")
+        base = locked(path)
         before = rows()
         time.sleep(3.5)
         base.execute("ROLLBACK")
@@ -96,8 +109,7 @@ class Unwritable(Case):
         path = self.path("outputs/run.db")
         wait_for(lambda: os.path.exists(path), what="the database")
         time.sleep(0.7)
-        base = sqlite3.connect(path, isolation_level=None, timeout=60)
-        base.execute("BEGIN IMMEDIATE")
+        base = locked(path)
         time.sleep(0.5)
         base.execute("ROLLBACK")
         base.close()
