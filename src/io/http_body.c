@@ -32,19 +32,17 @@ void http_body_take(struct transfer *transfer)
     seam_take(transfer->http->seam, transfer->fd);
 }
 
-/* libcurl goes on from the boundary behind the last whole chunk. It may read less at a time than
- * there is. */
-static void body_give_back(struct transfer *transfer, struct span rest, int error)
+/* libcurl goes on from the boundary behind the last whole chunk: with what is held back of a size
+ * line, and `len` bytes of the buffer behind the first `used`. It may read less at a time. */
+static void body_give_back(struct transfer *transfer, size_t used, size_t len, int error)
 {
     struct http *http = transfer->http;
     curl_socket_t fd = transfer->fd;
-    size_t held = transfer->chunks.held_len, before = 0;
-    char *from = http->buffer + CHUNKS_HELD;
-    if (rest.len)
-        from += rest.data - from;
-    memcpy(from - held, transfer->chunks.held, held);
+    size_t held = transfer->chunks.held_len, before;
+    char *from = http->buffer + CHUNKS_HELD + used - held;
+    memcpy(from, transfer->chunks.held, held);
     transfer->taken = false;
-    seam_give_back(http->seam, fd, span_of(from - held, held + rest.len), error);
+    seam_give_back(http->seam, fd, span_of(from, held + len), error);
     do {
         before = seam_given(http->seam, fd);
         http_shard_call(transfer->shard, fd, CURL_CSELECT_IN);
@@ -78,7 +76,7 @@ void http_body_read(struct transfer *transfer)
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (got <= 0) {
-        body_give_back(transfer, span_of(NULL, 0), got ? errno : 0);
+        body_give_back(transfer, 0, 0, got ? errno : 0);
         return;
     }
     size_t used, len = chunks_strip(&transfer->chunks, bytes, (size_t)got, &used);
@@ -87,5 +85,5 @@ void http_body_read(struct transfer *transfer)
     if (transfer->chunks.state == CHUNKS_BAD)
         body_bad(transfer);
     else if (transfer->chunks.state == CHUNKS_ODD)
-        body_give_back(transfer, span_of(bytes + used, (size_t)got - used), 0);
+        body_give_back(transfer, used, (size_t)got - used, 0);
 }
