@@ -19,7 +19,8 @@ void words_end(struct words *words);
 static inline struct span words_get(const struct words *words, size_t i)
 {
     size_t start = i ? words->ends[i - 1] : 0;
-    return span_of(words->text.data + start, words->ends[i] - start);
+    const char *text = words->text.data ? words->text.data : ""; /* none has any text */
+    return span_of(text + start, words->ends[i] - start);
 }
 
 struct decoder_row;
