@@ -7,7 +7,7 @@ import re
 import socket
 import unittest
 
-from harness import (Case, Certificates, GOOD, SANITIZED, SOURCE, STREAM_HEAD, ScriptedServer, read_request, reset, stats,
+from harness import (Case, Certificates, GOOD, SANITIZED, SOURCE, STREAM_HEAD, ScriptedServer, read_request, reset, stats, wait_read,
                      wait_for)
 
 # What each fault is called, and what else its row must say.
@@ -170,15 +170,18 @@ class SentAgain(Case):
     def test_what_the_second_try_met(self):
         head = STREAM_HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
         cases = (("bad_response", head + b"zz\r\nhello\r\n", "chunk"), ("truncated", head + b"5\r\nda", ""),
-                 ("bad_response", b"SSH-2.0-OpenSSH_9.2\r\n", ""))
+                 ("bad_response", b"SSH-2.0-OpenSSH_9.2\r\n", ""), ("reset", head + b"5\r\ndata:\r\n", ""))
         for number, (outcome, data, fragment) in enumerate(cases):
             seen = []
 
-            def serve(connection, _, data=data, seen=seen):
+            def serve(connection, _, data=data, seen=seen, outcome=outcome):
                 if read_request(connection):
                     seen.append(connection)
                     connection.sendall(GOOD if len(seen) == 1 else data)
                     if len(seen) == 1 and read_request(connection):
+                        reset(connection)
+                    elif outcome == "reset":
+                        wait_read(connection)
                         reset(connection)
             with self.subTest(outcome), ScriptedServer(serve) as server:
                 name = f"again{number}"
