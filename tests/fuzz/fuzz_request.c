@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "mock/ask.h"
 #include "mock/http_request.h"
+#include "pieces.h"
 
 enum { MAX_BODY = 4096, MAX_REQUESTS = 64 };
 
@@ -42,19 +43,19 @@ static void read_body(struct span body)
     mock_ask_fini(&ask);
 }
 
-/* One piece after another, each from a block of its own that is gone afterwards. */
-static void log_requests(struct buf *log, struct span bytes, size_t cut)
+static void log_requests(struct buf *log, struct span bytes, size_t cut, const void *how)
 {
+    struct pieces pieces = {.text = bytes, .cut = cut};
     struct mock_http http;
+    size_t requests = 0, len;
+    (void)how;
     mock_http_init(&http, MAX_BODY);
-    for (size_t at = 0, requests = 0; at < bytes.len && requests < MAX_REQUESTS;) {
-        size_t len = cut == 0 ? 1 : at < cut ? cut - at : bytes.len - at;
-        char *piece = mem_copy(bytes.data + at, len);
+    for (char *piece; requests < MAX_REQUESTS && (piece = pieces_next(&pieces, &len));) {
         size_t used = mock_http_feed(&http, piece, len);
         free(piece);
         if (used > len)
             fuzz_fail("more is taken than is there", bytes);
-        at += used;
+        pieces.at -= len - used;
         if (http.state != MOCK_HTTP_DONE && http.state != MOCK_HTTP_BAD) {
             if (used < len)
                 fuzz_fail("an unfinished request leaves bytes behind", bytes);
@@ -74,20 +75,7 @@ static void log_requests(struct buf *log, struct span bytes, size_t cut)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct span bytes = span_of((const char *)data, size);
-    struct buf whole, part;
-    size_t sum = 0;
-    for (size_t i = 0; i < size; i++)
-        sum += data[i];
-    buf_init(&whole, SIZE_MAX);
-    buf_init(&part, SIZE_MAX);
-    log_requests(&whole, bytes, size);
-    log_requests(&part, bytes, size ? sum % size : 0);
-    fuzz_same(&whole, &part, "cut", bytes);
-    buf_clear(&part);
-    log_requests(&part, bytes, 0);
-    fuzz_same(&whole, &part, "single bytes", bytes);
+    fuzz_cuts(log_requests, bytes, fuzz_cut(bytes), NULL);
     read_body(bytes);
-    buf_fini(&whole);
-    buf_fini(&part);
     return 0;
 }

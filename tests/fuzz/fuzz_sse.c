@@ -1,5 +1,4 @@
-/* SSE framing: however a stream is cut, the items are the same. The last three bytes of the input
- * are no part of it: two choose the cut, one the ceiling. */
+/* SSE framing: however a stream is cut, the items are the same. The choice is the ceiling. */
 #include "fuzz.h"
 
 #include "sse_log.h"
@@ -26,25 +25,16 @@ static void check_offsets(struct span body)
         fuzz_fail("an item's last byte lies before another's or past the stream", body);
 }
 
+static void read_body(struct buf *log, struct span body, size_t cut, const void *limit)
+{
+    sse_log_body(log, body, cut, *(const size_t *)limit);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    if (size < 3)
-        return 0;
-    struct span body = span_of((const char *)data, size - 3);
-    const uint8_t *choice = data + body.len;
-    size_t cut = body.len ? (size_t)(choice[0] << 8 | choice[1]) % body.len : 0;
-    size_t limit = choice[2] >= 128 ? choice[2] - 128U : 1 << 20;
-    struct buf whole, part;
-    buf_init(&whole, SIZE_MAX);
-    buf_init(&part, SIZE_MAX);
-    sse_log_body(&whole, body, body.len, limit);
-    sse_log_body(&part, body, cut, limit);
-    fuzz_same(&whole, &part, "cut", body);
-    buf_clear(&part);
-    sse_log_body(&part, body, 0, limit);
-    fuzz_same(&whole, &part, "single bytes", body);
-    check_offsets(body);
-    buf_fini(&whole);
-    buf_fini(&part);
+    struct fuzz_input input = fuzz_input(data, size);
+    size_t limit = input.choice >= 128 ? input.choice - 128U : 1 << 20;
+    fuzz_cuts(read_body, input.text, input.cut, &limit);
+    check_offsets(input.text);
     return 0;
 }

@@ -2,9 +2,7 @@
  * that two ways of feeding them can be compared and tables can be read. */
 #pragma once
 
-#include <stdlib.h>
-#include <string.h>
-
+#include "pieces.h"
 #include "wire/csv.h"
 
 static inline void csv_log_record(struct buf *log, const struct csv *csv, struct span record)
@@ -28,21 +26,20 @@ static inline void csv_log_record(struct buf *log, const struct csv *csv, struct
     buf_fini(&field);
 }
 
-/* In two pieces, or with cut = 0 in single bytes. */
+/* Of a text in pieces. */
 static inline void csv_log_text(struct buf *log, struct span text, size_t cut, char separator)
 {
+    struct pieces pieces = {.text = text, .cut = cut};
     struct buf record;
     struct csv csv;
+    size_t len;
     buf_init(&record, SIZE_MAX);
     csv_begin(&csv, separator);
-    for (size_t at = 0, used; at < text.len; at += used) {
+    for (char *piece; (piece = pieces_next(&pieces, &len)); free(piece)) {
         bool whole;
-        size_t len = cut == 0 ? 1 : at < cut ? cut - at : text.len - at;
-        char *piece = malloc(len); /* to be caught reading past it */
-        memcpy(piece, text.data + at, len);
-        used = csv_scan(&csv, span_of(piece, len), &whole);
+        size_t used = csv_scan(&csv, span_of(piece, len), &whole);
         buf_add(&record, piece, used);
-        free(piece);
+        pieces.at -= len - used;
         if (!whole)
             continue;
         csv_log_record(log, &csv, buf_span(&record));

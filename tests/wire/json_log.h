@@ -2,9 +2,7 @@
  * read: {"a": [1, null]} is `{ k"a" [ 1 null ] } .`, an error is `! its message`. */
 #pragma once
 
-#include <stdlib.h>
-#include <string.h>
-
+#include "pieces.h"
 #include "wire/json.h"
 
 static inline void json_log_token(struct buf *log, const struct json *json, enum json_token token)
@@ -37,26 +35,18 @@ static inline void json_log(struct buf *log, struct json *json)
         buf_printf(log, " replaced %llu", (unsigned long long)json->replaced);
 }
 
-/* Gives text[0…cut) and text[cut…), or with cut = 0 single bytes; each in a block of its own that
- * is gone at the next call. */
+/* Gives one piece after another; each is gone at the next call. */
 struct json_cutter {
-    struct span text;
-    size_t cut, at;
+    struct pieces pieces;
     char *piece;
 };
 
 static inline struct span json_cutter_next(void *arg)
 {
     struct json_cutter *cutter = arg;
+    size_t len;
     free(cutter->piece);
-    cutter->piece = NULL;
-    size_t left = cutter->text.len - cutter->at, cut = cutter->cut;
-    size_t len = cut == 0 && left > 0 ? 1 : cutter->at == 0 && cut < left ? cut : left;
-    if (len == 0)
-        return span_of(NULL, 0);
-    cutter->piece = malloc(len);
-    memcpy(cutter->piece, cutter->text.data + cutter->at, len);
-    cutter->at += len;
+    cutter->piece = pieces_next(&cutter->pieces, &len);
     return span_of(cutter->piece, len);
 }
 
@@ -70,7 +60,7 @@ static inline void json_log_whole(struct buf *log, struct span text)
 
 static inline void json_log_cut(struct buf *log, struct span text, size_t cut, size_t limit)
 {
-    struct json_cutter cutter = {.text = text, .cut = cut};
+    struct json_cutter cutter = {.pieces = {.text = text, .cut = cut}};
     struct json json;
     json_init_refill(&json, json_cutter_next, &cutter, limit);
     json_log(log, &json);

@@ -2,9 +2,7 @@
  * compared and tables can be read. */
 #pragma once
 
-#include <stdlib.h>
-#include <string.h>
-
+#include "pieces.h"
 #include "wire/json.h"
 #include "wire/ndjson.h"
 
@@ -20,20 +18,16 @@ static inline bool ndjson_log_item(void *arg, const struct ndjson_item *item)
                       item->unfinished ? " unfinished" : "");
 }
 
-/* In two pieces, or with cut = 0 in single bytes; each from a block that is gone afterwards. */
+/* Of a body in pieces. */
 static inline void ndjson_log_body(struct buf *log, struct span body, size_t cut, size_t limit)
 {
+    struct pieces pieces = {.text = body, .cut = cut};
     struct ndjson ndjson;
+    size_t len;
     ndjson_init(&ndjson, limit);
     bool ok = true;
-    for (size_t at = 0; ok && at < body.len;) {
-        size_t len = cut == 0 ? 1 : at == 0 && cut < body.len ? cut : body.len - at;
-        char *piece = malloc(len);
-        memcpy(piece, body.data + at, len);
+    for (char *piece; ok && (piece = pieces_next(&pieces, &len)); free(piece))
         ok = ndjson_feed(&ndjson, piece, len, ndjson_log_item, log);
-        free(piece);
-        at += len;
-    }
     if (!ndjson_end(&ndjson, ndjson_log_item, log))
         buf_printf(log, "stopped%s\n", ndjson.line.full ? " full" : "");
     ndjson_fini(&ndjson);

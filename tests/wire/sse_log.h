@@ -2,9 +2,7 @@
  * and tables can be read. */
 #pragma once
 
-#include <stdlib.h>
-#include <string.h>
-
+#include "pieces.h"
 #include "wire/json.h"
 #include "wire/sse.h"
 
@@ -35,21 +33,16 @@ static inline bool sse_log_item(void *arg, const struct sse_item *item)
     return true;
 }
 
-/* Feeds the pieces body[0…cut) and body[cut…), or with cut = 0 single bytes, into a new `log`.
- * Each piece is fed from a block of its own that is gone afterwards. */
+/* Of a body in pieces. */
 static inline void sse_log_body(struct buf *log, struct span body, size_t cut, size_t limit)
 {
+    struct pieces pieces = {.text = body, .cut = cut};
     struct sse sse;
+    size_t len;
     sse_init(&sse, limit);
     bool ok = true;
-    for (size_t at = 0; ok && at < body.len;) {
-        size_t len = cut == 0 ? 1 : at == 0 && cut < body.len ? cut : body.len - at;
-        char *piece = malloc(len);
-        memcpy(piece, body.data + at, len);
+    for (char *piece; ok && (piece = pieces_next(&pieces, &len)); free(piece))
         ok = sse_feed(&sse, piece, len, sse_log_item, log);
-        free(piece);
-        at += len;
-    }
     if (!sse_end(&sse, sse_log_item, log))
         buf_printf(log, "stopped%s%s\n", sse.line.full ? " line" : "",
                    sse.data.full ? " data" : "");
