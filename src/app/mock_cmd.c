@@ -92,6 +92,7 @@ static struct mock_config config_of(const struct mock_spec *spec, const struct m
         .tokenizer = tokenizer,
         .no_usage = strcmp(spec->usage, "off") == 0,
         .slots = (uint32_t)spec->slots,
+        .max_body = spec->max_request_bytes,
         .seed = (uint64_t)spec->seed,
         .api_key = spec->api_key,
         .model = spec->model,

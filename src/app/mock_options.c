@@ -122,6 +122,17 @@ const struct opt_row mock_rows[] = {
         .help = "the seed of the jitter and of the texts",
     },
     {
+        .name = "max-request-bytes",
+        .type = &opt_size,
+        FIELD(max_request_bytes, uint64_t),
+        .fallback = "64MiB",
+        .min = 1,
+        .max = 1 << 30,
+        .metavar = "SIZE",
+        .group = CHECKS,
+        .help = "answer a request whose body is longer with 413",
+    },
+    {
         .name = "api-key",
         .type = &opt_text,
         FIELD(api_key, char *),

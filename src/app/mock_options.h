@@ -17,6 +17,7 @@ struct mock_spec {
     char *tokenizer_path;
     char *usage;
     int64_t slots;
+    uint64_t max_request_bytes;
     int64_t seed;
     char *api_key;
     char *model;

@@ -1,5 +1,6 @@
 /* The table of options.h; nothing but rows. */
 #include "app/options.h"
+#include "model/exchange.h"
 
 #define FIELD(kind, field, c_type) .type = &opt_##kind, OPT_FIELD(struct run_spec, field, c_type)
 
@@ -108,6 +109,21 @@ const struct opt_row run_rows[] = {
      .fallback = "64MiB",
      IN(TARGET, "SIZE"),
      .help = "a longer answer is given up and counted as too_large"},
+    {.name = "max-header-bytes",
+     FIELD(size, max_header_bytes, uint64_t),
+     .fallback = "256KiB",
+     .min = 1 << 10,
+     .max = EXCHANGE_HEAD_MOST,
+     IN(TARGET, "SIZE"),
+     .help = "the same for an answer's header lines; at most 256KiB, which is what libcurl takes"},
+    {.name = "max-request-bytes",
+     FIELD(size, max_request_bytes, uint64_t),
+     .fallback = "64MiB",
+     .min = 1 << 10,
+     .max = 1 << 30,
+     IN(TARGET, "SIZE"),
+     .help = "a request whose body is longer is not sent: it fails as script_error, or ends the "
+             "program (exit code 3) if it is the first"},
     {.name = "max-memory",
      FIELD(size, max_memory, uint64_t),
      .fallback = "4GiB",
@@ -144,6 +160,13 @@ const struct opt_row run_rows[] = {
      IN(DATA, "FILE"),
      .help = "the data itself; openqa and longalpaca can do without (cache, download, bundled "
              "sample)"},
+    {.name = "max-row-bytes",
+     FIELD(size, max_row_bytes, uint64_t),
+     .fallback = "64MiB",
+     .min = 1 << 10,
+     .max = 1 << 30,
+     IN(DATA, "SIZE"),
+     .help = "a data file with a longer line, CSV row or JSON string is refused"},
     {.name = "prompt",
      FIELD(text, prompt, char *),
      IN(DATA, "TEXT|@FILE"),

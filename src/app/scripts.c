@@ -2,8 +2,6 @@
 
 #include "model/plan.h"
 
-enum { BODY_LIMIT = 64 << 20 }; /* bytes of one composed request body */
-
 /* Of the stages; a warm-up before a trace is a closed loop. */
 static enum script_pace pace_of(const struct run_spec *spec)
 {
@@ -31,6 +29,9 @@ struct script_config scripts_config(const struct options *options, const struct 
         .services = services,
         .seed = (uint64_t)spec->plan_seed,
         .memory_limit = (size_t)spec->lua_memory,
-        .body_limit = BODY_LIMIT,
+        .limits = {.body = spec->max_request_bytes,
+                   .row = spec->max_row_bytes,
+                   .head = spec->max_header_bytes,
+                   .answer = spec->max_response_bytes},
     };
 }

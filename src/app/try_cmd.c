@@ -204,7 +204,7 @@ static struct exchange *exchange_of(struct trial *trial)
 {
     enum { MOMENT_NS = 1 };
     struct recorded *recorded = &trial->recorded;
-    struct exchange *exchange = exchange_new(trial->first, RECORDED_LIMIT);
+    struct exchange *exchange = exchange_new(trial->first, EXCHANGE_HEAD_MOST, RECORDED_LIMIT);
     trial->first = NULL;
     exchange->due_ns = exchange->started_ns = exchange->sent_ns = MOMENT_NS;
     exchange->first_byte_ns = exchange->headers_ns = exchange->end_ns = MOMENT_NS;

@@ -14,7 +14,7 @@
 #include "mock/routes.h"
 
 enum {
-    DEFAULT_MAX_BODY = 32 << 20,
+    DEFAULT_MAX_BODY = 64 << 20,
     READ_BYTES = 64 << 10, /* size of server->in */
     KEEP_BYTES = 16 << 10, /* a larger buffer is not kept while idle */
 };

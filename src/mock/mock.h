@@ -30,7 +30,7 @@ struct mock_config {
     const char *api_key;               /* NULL = any; else 401 without it */
     const char *model;                 /* NULL = any; else 404 for another */
     uint64_t token_life_ns;            /* of Qianfan's access tokens; 0 = 30 days */
-    size_t max_body;                   /* bytes of a request's body, 413 beyond; 0 = 32 MiB */
+    size_t max_body;                   /* bytes of a request's body, 413 beyond; 0 = 64 MiB */
     const struct mock_faults *faults;  /* NULL = it behaves */
     const struct mock_scenario *scenario; /* serves every request for text; NULL = none */
     int stop_fd;                          /* readable = stop */

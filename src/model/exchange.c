@@ -4,13 +4,11 @@
 
 #include "base/mem.h"
 
-enum { HEADER_LIMIT = 256 * 1024 };
-
-struct exchange *exchange_new(struct request *request, size_t body_limit)
+struct exchange *exchange_new(struct request *request, size_t head_limit, size_t body_limit)
 {
     struct exchange *exchange = MEM_NEW(struct exchange);
     exchange->request = request;
-    buf_init(&exchange->headers, HEADER_LIMIT);
+    buf_init(&exchange->headers, head_limit);
     buf_init(&exchange->body, body_limit);
     return exchange;
 }

@@ -58,7 +58,12 @@ struct exchange {
     bool reused;        /* went out on a kept connection */
 };
 
-struct exchange *exchange_new(struct request *request, size_t body_limit); /* takes the request */
+/* The most that libcurl takes of an answer's head, a little rounded down (its own ceiling, 300 KB,
+ * ends the transfer). */
+enum { EXCHANGE_HEAD_MOST = 256 * 1024 };
+
+/* Takes the request. The limits are bytes of the answer. */
+struct exchange *exchange_new(struct request *request, size_t head_limit, size_t body_limit);
 void exchange_free(struct exchange *exchange);
 size_t exchange_bytes(const struct exchange *exchange); /* its memory, the request's too */
 /* Its part that grows while the answer comes in. */

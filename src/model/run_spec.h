@@ -29,6 +29,9 @@ struct run_spec {
     uint64_t read_timeout_ns;  /* idle between reads */
     uint64_t total_timeout_ns; /* 0 = none */
     uint64_t max_response_bytes;
+    uint64_t max_header_bytes;
+    uint64_t max_request_bytes;
+    uint64_t max_row_bytes;
     uint64_t max_memory;      /* bytes of requests and answers on their way */
     uint64_t hook_timeout_ns; /* 0 = none */
     uint64_t lua_memory;      /* bytes of one Lua state */

@@ -310,7 +310,7 @@ static void take_facts(sqlite3_stmt *stmt, struct sample *sample)
 struct sample *reread_sample(sqlite3_stmt *stmt, const struct reread_own *own, struct err *err)
 {
     struct sample *sample = MEM_NEW(struct sample);
-    sample->exchange = exchange_new(MEM_NEW(struct request), 0);
+    sample->exchange = exchange_new(MEM_NEW(struct request), EXCHANGE_HEAD_MOST, 0);
     take_facts(stmt, sample);
     if (take_exchange(stmt, sample->exchange, err) && take_outcome(stmt, sample, err) &&
         take_events(stmt, sample, err) && take_own(stmt, own, sample, err))

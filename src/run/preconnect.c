@@ -19,7 +19,7 @@ static struct exchange *cheap_exchange(const struct preconnect *preconnect)
     struct request *request = MEM_NEW(struct request);
     request->url = mem_text(preconnect->url);
     request->method = mem_text("GET");
-    struct exchange *exchange = exchange_new(request, ANSWER_LIMIT);
+    struct exchange *exchange = exchange_new(request, EXCHANGE_HEAD_MOST, ANSWER_LIMIT);
     exchange->fresh = true;
     exchange->started_ns = clock_now_ns();
     return exchange;

@@ -27,13 +27,12 @@ enum { QUEUE_SHARE = 8 }; /* none of them more than an eighth of the ceiling */
 static bool open_workers(struct stage *stage, struct err *err)
 {
     const struct plan *plan = stage->plan;
-    uint64_t body_limit = stage->config->spec->max_response_bytes;
     stage->workers = mem_zero(plan->threads, sizeof *stage->workers);
     stage->worker_threads = mem_zero(plan->threads, sizeof *stage->worker_threads);
     stage->line.listeners = mem_zero(plan->threads, sizeof *stage->line.listeners);
     for (; stage->worker_count < plan->threads; stage->worker_count++) {
         struct worker *worker = worker_new(&stage->line, (uint32_t)stage->worker_count,
-                                           &stage->config->http, body_limit, err);
+                                           &stage->config->http, stage->config->spec, err);
         if (!worker)
             return false;
         stage->workers[stage->worker_count] = worker;

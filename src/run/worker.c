@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "io/loop.h"
+#include "model/run_spec.h"
 #include "run/pin.h"
 #include "run/preconnect.h"
 #include "run/waiting.h"
@@ -21,7 +22,7 @@ static const size_t WEIGH_BYTES = (size_t)1
 struct worker {
     struct line *line;
     uint32_t number;
-    uint64_t body_limit;
+    uint64_t head_limit, body_limit; /* bytes of an answer */
     struct loop *loop;
     struct http *http;
     struct alarm *alarm;
@@ -162,7 +163,7 @@ static void worker_ended(void *arg, struct exchange *exchange)
 static void worker_start(struct worker *worker, struct request *request, uint64_t due_ns,
                          uint64_t slot_wait_ns)
 {
-    struct exchange *exchange = exchange_new(request, worker->body_limit);
+    struct exchange *exchange = exchange_new(request, worker->head_limit, worker->body_limit);
     struct err err;
     worker_grown(worker, exchange_bytes(exchange));
     atomic_fetch_add(&worker->line->begun, 1);
@@ -455,12 +456,13 @@ static void worker_alarmed(void *arg)
 /* ---- life ---- */
 
 struct worker *worker_new(struct line *line, uint32_t number, const struct http_config *http,
-                          uint64_t body_limit, struct err *err)
+                          const struct run_spec *spec, struct err *err)
 {
     struct worker *worker = MEM_NEW(struct worker);
     worker->line = line;
     worker->number = number;
-    worker->body_limit = body_limit;
+    worker->head_limit = spec->max_header_bytes;
+    worker->body_limit = spec->max_response_bytes;
     worker->slots = plan_slots(line->plan, number);
     worker->free_since = mem_zero(worker->slots, sizeof *worker->free_since);
     struct http_config config = *http;

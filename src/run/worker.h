@@ -25,7 +25,7 @@ struct worker_facts {
 };
 
 struct worker *worker_new(struct line *line, uint32_t number, const struct http_config *http,
-                          uint64_t body_limit, struct err *err);
+                          const struct run_spec *spec, struct err *err);
 void worker_free(struct worker *worker);
 struct line_listener worker_listener(struct worker *worker);
 void *worker_run(void *worker); /* a thread's function */

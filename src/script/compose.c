@@ -54,13 +54,13 @@ static void store_text(lua_State *lua, struct script *script, struct compose_job
 {
     struct span text = lua_span(lua, -1);
     if (!buf_add_span(&job->body, text))
-        throw_error(lua, "the body has %zu bytes, more than the %zu allowed", text.len,
-                    script->body_limit);
+        throw_error(lua, "the body has %zu bytes, more than --max-request-bytes, %zu", text.len,
+                    script->limits.body);
 }
 
 static void store_table(lua_State *lua, struct script *script, struct compose_job *job)
 {
-    json_encode(lua, script, -1, "body", &job->body);
+    json_encode(lua, script, -1, "body", "--max-request-bytes, ", &job->body);
 }
 
 /* -- result: build_request's first; `messages` is what it was given */
@@ -291,7 +291,7 @@ enum script_step script_next(struct script *script, uint64_t index, uint32_t sta
     struct err fault;
     struct request *request = request_new(script, index, stage);
     struct compose_job job = {.request = request};
-    buf_init(&job.body, script->body_limit);
+    buf_init(&job.body, script->limits.body);
     buf_init(&job.packed, PACK_LIMIT);
     bool ok = state_run(script, NULL, read_item, &job, &fault) || items_blame(script, &fault);
     if (!ok || !state_run(script, "build_request", build, &job, &fault))

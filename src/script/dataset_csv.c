@@ -28,8 +28,7 @@ static bool next_record(lua_State *lua, struct reader *reader)
     reader_check(lua, reader);
     reader->line = reader->lines + any;
     if (text->full)
-        throw_plain(lua, "%s:%llu: this row is longer than %d MiB (is a quote left open?)",
-                    reader->path, (unsigned long long)reader->line, READER_LINE_LIMIT >> 20);
+        reader_too_long(lua, reader, "this row (is a quote left open?)");
     reader->lines += reader->csv.lines + any;
     if (text->len > 0 && text->data[text->len - 1] == '\r' && reader->csv.state != CSV_QUOTED)
         text->len--;

@@ -75,7 +75,7 @@ static struct span list_refill(void *arg)
 static void begin_list(lua_State *lua, struct reader *reader)
 {
     reader->list = reader->list_begun = true;
-    json_init_refill(&reader->json, list_refill, reader, READER_LINE_LIMIT);
+    json_init_refill(&reader->json, list_refill, reader, reader->text.limit);
     enum json_token token = json_next(&reader->json);
     if (token == JSON_ERROR)
         list_failed(lua, reader);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/units.h"
 
 enum {
     PIECE_BYTES = 64 * 1024,
@@ -15,11 +16,11 @@ static const char *const reader_name = "llmbench.dataset";
 
 /* ---- bytes ---- */
 
-static bool reader_open(struct reader *reader, const char *path)
+static bool reader_open(struct reader *reader, const char *path, size_t row_limit)
 {
     reader->path = mem_text(path);
     reader->piece = mem_alloc(PIECE_BYTES);
-    buf_init(&reader->text, READER_LINE_LIMIT);
+    buf_init(&reader->text, row_limit);
     reader->file = fopen(path, "rbe");
     return reader->file != NULL;
 }
@@ -54,6 +55,14 @@ void reader_check(lua_State *lua, const struct reader *reader)
         throw_plain(lua, "%s: cannot be read: %s", reader->path, strerror(reader->read_errno));
 }
 
+void reader_too_long(lua_State *lua, const struct reader *reader, const char *what)
+{
+    char limit[32];
+    units_show_bytes(limit, sizeof limit, (double)reader->text.limit);
+    throw_plain(lua, "%s:%llu: %s is longer than %s (--max-row-bytes)", reader->path,
+                (unsigned long long)reader->line, what, limit);
+}
+
 /* ---- lines ---- */
 
 /* Moves what stands before the next line feed into reader->text; true when the line is whole. */
@@ -82,8 +91,7 @@ bool reader_line(lua_State *lua, struct reader *reader, struct span *line)
     reader_check(lua, reader);
     reader->line += any;
     if (reader->text.full)
-        throw_plain(lua, "%s:%llu: this line is longer than %d MiB", reader->path,
-                    (unsigned long long)reader->line, READER_LINE_LIMIT / 1024 / 1024);
+        reader_too_long(lua, reader, "this line");
     *line = buf_span(&reader->text);
     if (line->len > 0 && line->data[line->len - 1] == '\r')
         line->len--;
@@ -139,7 +147,7 @@ struct reader *reader_make(lua_State *lua, lua_CFunction step)
     lua_setmetatable(lua, -2);           // -- … reader
     lua_newtable(lua);                   // -- … reader names
     lua_pushcclosure(lua, step, 2);      // -- … step
-    if (!reader_open(reader, lua_tostring(lua, 1)))
+    if (!reader_open(reader, lua_tostring(lua, 1), script_of(lua)->limits.row))
         throw_plain(lua, "%s: cannot be opened: %s", lua_tostring(lua, 1), strerror(errno));
     return reader;
 }

@@ -8,8 +8,6 @@
 #include "script/state.h"
 #include "wire/csv.h"
 
-enum { READER_LINE_LIMIT = 64 * 1024 * 1024 }; /* bytes of one line, CSV row, JSON string */
-
 struct reader {
     char *path; /* NULL once the file has been read to its end */
     FILE *file;
@@ -41,6 +39,8 @@ struct reader *reader_argument(lua_State *lua);
  * after an error, which reader_check throws. A refill function of the JSON reader. */
 struct span reader_refill(void *reader);
 void reader_check(lua_State *lua, const struct reader *reader);
+/* Throws that the line or row read last, `what`, has more bytes than --max-row-bytes allows. */
+void reader_too_long(lua_State *lua, const struct reader *reader, const char *what);
 /* The next line without its end; false at the end of the file. */
 bool reader_line(lua_State *lua, struct reader *reader, struct span *line);
 /* Counts the row read last as malformed, once however often the file is read, and names the first

@@ -9,8 +9,6 @@
 #include "script/state.h"
 
 enum {
-    HEADERS_LIMIT = 1 << 20,
-    BODY_LIMIT = 64 << 20,
     TIMEOUT_DEFAULT = 30, /* seconds */
     TIMEOUT_LONGEST = 3600,
 };
@@ -94,8 +92,8 @@ static void forget_last(struct script *script)
     buf_fini(&script->answer.body);
     script->sent_headers = (struct list){0};
     script->answer = (struct script_http_answer){0};
-    buf_init(&script->answer.headers, HEADERS_LIMIT);
-    buf_init(&script->answer.body, BODY_LIMIT);
+    buf_init(&script->answer.headers, script->limits.head);
+    buf_init(&script->answer.body, script->limits.answer);
 }
 
 static void push_answer(lua_State *lua, struct script *script)

@@ -456,13 +456,13 @@ static void encode(lua_State *lua, struct script *script, struct walk *walk, int
 }
 
 void json_encode(lua_State *lua, struct script *script, int index, const char *root,
-                 struct buf *out)
+                 const char *option, struct buf *out)
 {
     struct walk walk = {.root = root};
     script->key_count = 0;
     encode(lua, script, &walk, absolute(lua, index), out);
     if (out->full)
-        throw_error(lua, "%s: its JSON is larger than %zu bytes", root, out->limit);
+        throw_error(lua, "%s: its JSON is larger than %s%zu bytes", root, option, out->limit);
 }
 
 int json_lua_encode(lua_State *lua)
@@ -471,7 +471,7 @@ int json_lua_encode(lua_State *lua)
     struct script *script = script_of(lua);
     struct buf *text = &script->text;
     buf_clear(text);
-    json_encode(lua, script, 1, "value", text);
+    json_encode(lua, script, 1, "value", "", text);
     push_span(lua, buf_span(text)); // -- … json
     if (text->cap > TEXT_KEPT)
         buf_fini(text);

@@ -120,7 +120,7 @@ static void push_option(lua_State *lua, struct script *script, const char *name,
         throw_error(lua, "--%s must be a JSON object ({…}), not %s", name,
                     lua_istable(lua, -1) ? "a list" : value_kind(lua, -1));
     buf_clear(&script->text);
-    json_encode(lua, script, -1, name, &script->text); /* throws if no body could hold it */
+    json_encode(lua, script, -1, name, "", &script->text); /* throws if no body could hold it */
 }
 
 static void take_option(lua_State *lua, struct script *script, const char *name, enum slot slot)

@@ -11,6 +11,8 @@
 enum { SETUP_LIMIT = 64 * 1024 * 1024 };
 #define MEMORY_DEFAULT ((size_t)1 << 30)
 #define BODY_DEFAULT ((size_t)256 << 20)
+#define ROW_DEFAULT ((size_t)64 << 20)
+#define ANSWER_DEFAULT ((size_t)64 << 20)
 
 /* What the options say of prompts. */
 static void take_prompt_options(struct script *script)
@@ -32,6 +34,16 @@ static void take_prompt_options(struct script *script)
     script->raw_prompts = known && !opts_flag(opts, "apply-chat-template");
 }
 
+static void take_limits(struct script_limits *limits, const struct script_limits *given)
+{
+    *limits = (struct script_limits){
+        .body = given->body ? given->body : BODY_DEFAULT,
+        .row = given->row ? given->row : ROW_DEFAULT,
+        .head = given->head ? given->head : EXCHANGE_HEAD_MOST,
+        .answer = given->answer ? given->answer : ANSWER_DEFAULT,
+    };
+}
+
 struct script *script_new(const struct script_config *config)
 {
     struct script *script = MEM_NEW(struct script);
@@ -46,7 +58,7 @@ struct script *script_new(const struct script_config *config)
     rng_init(&script->random, config->seed ^ (uint64_t)config->role);
     script->services = config->services;
     script->memory_limit = config->memory_limit ? config->memory_limit : MEMORY_DEFAULT;
-    script->body_limit = config->body_limit ? (size_t)config->body_limit : BODY_DEFAULT;
+    take_limits(&script->limits, &config->limits);
     script->model = mem_text(config->model);
     script->data_path = mem_text(config->data_path);
     take_prompt_options(script);
@@ -292,7 +304,7 @@ static void show_setup(lua_State *lua, struct script *script, void *arg)
 {
     slot_push(lua, SLOT_SETUP); // -- result
     if (!lua_isnil(lua, -1))
-        json_encode(lua, script, -1, "setup", arg); // -- result
+        json_encode(lua, script, -1, "setup", "", arg); // -- result
 }
 
 bool script_setup_json(struct script *script, struct buf *out, struct err *err)

@@ -68,6 +68,14 @@ struct script_services {
     const struct script_tokenizer *tokenizer; /* borrowed; NULL = there is none */
 };
 
+/* Ceilings in bytes; 0 = the default. */
+struct script_limits {
+    size_t body;   /* of one composed body (256 MiB) */
+    size_t row;    /* of one line, CSV row or JSON string of a data file (64 MiB) */
+    size_t head;   /* of the answer to a request of http.request (EXCHANGE_HEAD_MOST) … */
+    size_t answer; /* … and of its body (64 MiB) */
+};
+
 struct script_config {
     enum script_role role;
     enum script_pace pace;
@@ -85,7 +93,7 @@ struct script_config {
     bool no_setup;       /* the composer's setup is not called, ctx.setup stays nil */
     struct watch *watch; /* borrowed, outlives the script; NULL = calls may last for ever */
     size_t memory_limit; /* bytes for the Lua heap; 0 = the default (1 GiB) */
-    uint64_t body_limit; /* bytes of one composed body; 0 = the default (256 MiB) */
+    struct script_limits limits;
 };
 
 /* What the loaded scripts say of themselves. Strings live as long as the script. */

@@ -125,7 +125,7 @@ struct script {
     bool may_block;                         /* setup or refresh is running */
     uint64_t refresh_every_ns;              /* 0 = never */
     uint64_t refresh_due_ns;
-    size_t body_limit;
+    struct script_limits limits; /* none of them 0 */
     struct script_facts facts;
     struct own_metrics *own;            /* NULL = none */
     const char *own_hooks[OWN_METRICS]; /* what they are called in messages */
@@ -283,9 +283,10 @@ bool integer_text(lua_State *lua, int index, char *out, size_t size);
 void json_push_null(lua_State *lua); // -- null
 bool json_is_null(lua_State *lua, int index);
 void json_open(lua_State *lua, struct script *script);
-/* Appends the value's JSON; throws with the path of what cannot be JSON, or past out's ceiling. */
+/* Appends the value's JSON; throws with the path of what cannot be JSON, or past out's ceiling.
+ * `option` is the one that sets the ceiling, with ", " behind it, or "". */
 void json_encode(lua_State *lua, struct script *script, int index, const char *root,
-                 struct buf *out);
+                 const char *option, struct buf *out);
 /* How values are read, as bits. */
 enum {
     JSON_KEEP_NULL = 1, /* null fields become json.null, not nil */

@@ -72,8 +72,9 @@ static void push_text(lua_State *lua, struct script *script, struct walk *walk, 
         } else {
             buf_add_char(out, text.data[i]);
         }
-        if (out->full || out->len > script->body_limit)
-            walk_throw(lua, walk, "filled in, it is larger than %zu bytes", script->body_limit);
+        if (out->full || out->len > script->limits.body)
+            walk_throw(lua, walk, "filled in, it is larger than --max-request-bytes, %zu",
+                       script->limits.body);
     }
     push_span(lua, buf_span(out)); // -- filled
 }

@@ -82,7 +82,8 @@ class Seen:
 
 
 class Server:
-    """Answers as the query of the URL says: ?delay=SECONDS, ?stall=1 (never), ?fail=1 (500), ?big=1 (a long answer)."""
+    """Answers as the query of the URL says: ?delay=SECONDS, ?stall=1 (never), ?fail=1 (500), ?big=1 (a long answer),
+    ?head=1 (a long head)."""
 
     def __init__(self, seen, context=None):
         self.seen = seen
@@ -102,6 +103,8 @@ class Server:
                 self.seen.open -= 1
             if "fail" in asked:
                 connection.sendall(plain({"error": "no"}, "500 No"))
+            elif "head" in asked:
+                connection.sendall(GOOD.replace(b"\r\n", b"\r\nx-long: " + b"y" * 2000 + b"\r\n", 1))
             elif "big" in asked:
                 connection.sendall(plain({**CHAT, "padding": "x" * 100_000}))
             else:
@@ -172,6 +175,10 @@ ROWS = {
     "total-timeout": Row("--total-timeout 300ms", lambda s: s.column("outcome"), ["timeout_total"],
                          ("--prompt", "hello", "--read-timeout", "3s"), "?stall=1"),
     "max-response-bytes": Row("--max-response-bytes 10k", lambda s: s.column("outcome"), ["too_large"], query="?big=1"),
+    "max-header-bytes": Row("--max-header-bytes 1k", lambda s: s.column("outcome"), ["too_large"], query="?head=1"),
+    "max-request-bytes": Row("--max-request-bytes 1k", lambda s: s.code, 3,
+                             ("--prompt", "long " * 400, "-n", "1")),
+    "max-row-bytes": Row("--max-row-bytes 1k", lambda s: s.code, 3, ("--dataset", "long.txt", "-n", "1")),
     "dataset": Row("--dataset longalpaca", lambda s: s.prompts, lambda v: len(v[0]) > 200, ("-n", "1", "--offline")),
     "dataset-path": Row("--dataset-path five.txt", lambda s: s.prompts, ["ab"],
                         ("-n", "1", "--dataset", "line_by_line")),
@@ -291,7 +298,7 @@ class EveryOption(Case):
 
     def setUp(self):
         super().setUp()
-        self.inputs = {"five.txt": "ab\nabcd\nabcdef\nabcdefgh\nabcdefghij\n", "set.txt": "7|one\n", "own.lua": OWN_LUA,
+        self.inputs = {"five.txt": "ab\nabcd\nabcdef\nabcdefgh\nabcdefghij\n", "set.txt": "7|one\n", "long.txt": "long " * 400 + "\n", "own.lua": OWN_LUA,
                        "slow.lua": SLOW_LUA, "greedy.lua": GREEDY_LUA, "heavy.lua": HEAVY_LUA,
                        "trace.jsonl": '{"prompt": "a", "at": 0}\n{"prompt": "b", "at": 0.4}\n',
                        "run.json": '{"max_tokens": 3}', "keys.env": "LLMBENCH_API_KEY='from-the-file' # x\n"}
@@ -456,6 +463,7 @@ MOCK_ROWS = {  # words, base, what is seen at its URL, what it must be with the 
                        lambda root: BPE.count(json.loads(ask(root)[1])["choices"][0]["message"]["content"]), 64),
     "usage": ("--usage off", QUICK, lambda root: "usage" in json.loads(ask(root)[1]), False),
     "slots": ("--slots 1", ("--ttft", "400ms", "--jitter", "0", "--itl", "0"), lambda root: longest_of_two(root) > 0.75, True),
+    "max-request-bytes": ("--max-request-bytes 10", QUICK, lambda root: ask(root)[0], 413),
     "seed": ("--seed 5", QUICK, lambda root: json.loads(ask(root)[1])["choices"][0]["message"]["content"], lambda v: v),
     "api-key": ("--api-key k", QUICK, lambda root: ask(root)[0], 401),
     "model": ("--model else", QUICK, lambda root: ask(root)[0], 404),

@@ -16,7 +16,7 @@ static struct exchange *exchange_of(const struct recorded *recorded, size_t cut)
     struct request *request = MEM_NEW(struct request);
     request->body = mem_text("{\"model\":\"m\"}");
     request->body_len = strlen(request->body);
-    struct exchange *exchange = exchange_new(request, BODY);
+    struct exchange *exchange = exchange_new(request, EXCHANGE_HEAD_MOST, BODY);
     exchange->started_ns = exchange->due_ns = 1;
     exchange->sent_ns = exchange->first_byte_ns = 2;
     exchange->status = recorded->status;

@@ -32,7 +32,7 @@ static void bench_init(struct bench *bench)
         .model = "m",
         .secrets = bench->secrets,
         .memory_limit = MEMORY,
-        .body_limit = BODY,
+        .limits.body = BODY,
     };
 }
 
@@ -109,7 +109,7 @@ static void read_answer(struct script *script, struct span data)
     struct request *request = MEM_NEW(struct request);
     request->body = mem_copy(data.data, data.len);
     request->body_len = data.len;
-    struct exchange *exchange = exchange_new(request, TEXT);
+    struct exchange *exchange = exchange_new(request, EXCHANGE_HEAD_MOST, TEXT);
     struct err err;
     exchange->status = 200;
     buf_add_span(&exchange->headers, data);

@@ -62,7 +62,7 @@ static void open_set(const char *path, const char *dataset, struct span input)
                                    .data_path = path,
                                    .secrets = secrets,
                                    .memory_limit = MEMORY,
-                                   .body_limit = BODY,
+                                   .limits.body = BODY,
                                    .seed = 7};
     struct script *script = script_open(&config, &err);
     if (script)

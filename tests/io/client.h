@@ -105,7 +105,7 @@ static inline struct exchange *client_exchange(const char *url, const char *meth
     request->body_len = body ? strlen(body) : 0;
     if (body)
         list_add(&request->headers, "Content-Type: application/json");
-    return exchange_new(request, CLIENT_BODY);
+    return exchange_new(request, EXCHANGE_HEAD_MOST, CLIENT_BODY);
 }
 
 static inline struct exchange *client_post(int port)

@@ -17,7 +17,7 @@ static inline uint64_t made_ms(double ms)
 static inline struct sample *made_sample(double due, double started, double sent, double end)
 {
     struct sample *sample = MEM_NEW(struct sample);
-    sample->exchange = exchange_new(MEM_NEW(struct request), 1 << 20);
+    sample->exchange = exchange_new(MEM_NEW(struct request), EXCHANGE_HEAD_MOST, 1 << 20);
     sample->exchange->due_ns = made_ms(due);
     sample->exchange->started_ns = made_ms(started);
     sample->exchange->sent_ns = made_ms(sent);

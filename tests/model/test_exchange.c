@@ -4,7 +4,7 @@
 
 static struct exchange *with_limit(size_t limit)
 {
-    return exchange_new(MEM_NEW(struct request), limit);
+    return exchange_new(MEM_NEW(struct request), EXCHANGE_HEAD_MOST, limit);
 }
 
 /* Reads of 1, 4, 1, 7 and 100 bytes; at every offset, from every hint that is not past it. */

@@ -119,7 +119,7 @@ static inline struct sample *fixture_sample(const struct fixture_sample *of)
     request->index = of->index;
     request->body_len = of->body_len ? of->body_len : strlen(body);
     request->body = mem_copy(body, request->body_len);
-    struct exchange *exchange = exchange_new(request, 1 << 20);
+    struct exchange *exchange = exchange_new(request, EXCHANGE_HEAD_MOST, 1 << 20);
     struct sample *sample = MEM_NEW(struct sample);
     const char *responses = of->responses ? of->responses : "[\"{\\\"id\\\":\\\"x\\\"}\"]";
     bool ok = of->outcome == OUTCOME_OK;

@@ -12,7 +12,7 @@ static inline struct exchange *answered(int status, const char *type, const char
     struct request *request = MEM_NEW(struct request);
     request->body = mem_text("{\"model\":\"m\"}");
     request->body_len = strlen(request->body);
-    struct exchange *exchange = exchange_new(request, 1 << 20);
+    struct exchange *exchange = exchange_new(request, EXCHANGE_HEAD_MOST, 1 << 20);
     exchange->started_ns = 900;
     exchange->sent_ns = 1000;
     exchange->status = status;

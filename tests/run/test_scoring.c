@@ -351,7 +351,7 @@ static void test_never_sent(void **state)
     struct fixture *fixture = *state;
     struct request *request = MEM_NEW(struct request);
     request->fault = mem_text("my.lua:3: oops");
-    struct exchange *exchange = exchange_new(request, 1000);
+    struct exchange *exchange = exchange_new(request, EXCHANGE_HEAD_MOST, 1000);
     exchange->finish = FINISH_BROKEN;
     exchange->fault = OUTCOME_SCRIPT_ERROR;
     exchange->error = mem_text(request->fault);

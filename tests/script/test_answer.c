@@ -6,7 +6,7 @@
 
 static struct exchange *exchange_for(struct request *request, int status, const char *headers)
 {
-    struct exchange *exchange = exchange_new(request, 1 << 20);
+    struct exchange *exchange = exchange_new(request, EXCHANGE_HEAD_MOST, 1 << 20);
     exchange->status = status;
     buf_add_text(&exchange->headers, headers);
     return exchange;

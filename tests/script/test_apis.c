@@ -323,7 +323,7 @@ static void begin(struct script *script, const struct answer_case *answer)
     struct request *request = MEM_NEW(struct request);
     request->body = mem_text(answer->request);
     request->body_len = strlen(request->body);
-    struct exchange *exchange = exchange_new(request, 1);
+    struct exchange *exchange = exchange_new(request, EXCHANGE_HEAD_MOST, 1);
     exchange->status = answer->status;
     if (!script_answer_begin(script, exchange, &err))
         fail_msg("%s: %s", answer->name, err.text);

@@ -296,9 +296,9 @@ static const struct {
      "function api.build_request() local t = {} for i = 1, 1e9 do t[i] = {i} end end",
      "out of memory"},
     {"large body", "", "function api.build_request() return ('x'):rep(5e6) end",
-     "5000000 bytes, more than the 4194304 allowed"},
+     "5000000 bytes, more than --max-request-bytes, 4194304"},
     {"large table", "", "function api.build_request() return {('x'):rep(5e6)} end",
-     "body: its JSON is larger than 4194304 bytes"},
+     "body: its JSON is larger than --max-request-bytes, 4194304 bytes"},
     {"error value that is no string", "", "function api.build_request() error({}) end",
      "(the error is a table value)"},
     {"os.exit", "", "function api.build_request() os.exit(0) end",
@@ -312,7 +312,7 @@ static void faults_name_hook_and_line(void **state)
         struct fixture fixture;
         fixture_init(&fixture, faults[i].words);
         fixture.config.memory_limit = (size_t)32 << 20;
-        fixture.config.body_limit = (size_t)4 << 20;
+        fixture.config.limits.body = (size_t)4 << 20;
         char *text = mem_printf("local api = {}\n%s%s%s\nreturn api\n", faults[i].script, API_REST,
                                 DATASET_REST);
         struct script *script = fixture_must_open(&fixture, text);

@@ -229,7 +229,7 @@ static bool compose(struct script *script, struct err *err)
 
 static bool read_one(struct script *script, const char *text, struct err *err)
 {
-    struct exchange *exchange = exchange_new(MEM_NEW(struct request), 1024);
+    struct exchange *exchange = exchange_new(MEM_NEW(struct request), EXCHANGE_HEAD_MOST, 1024);
     struct delta delta;
     struct span data = span_text(text);
     int64_t prompt, completion;
@@ -443,7 +443,7 @@ static void bytes_come_through(void **state)
         "local api = {}\nfunction api.read_event(d, n) return {content = d, reasoning = d, "
         "refusal = d, tool = d, finish = n, error = d} end" API_REST "\nreturn api\n");
     struct span data = span_of(all, sizeof all);
-    struct exchange *exchange = exchange_new(MEM_NEW(struct request), 1024);
+    struct exchange *exchange = exchange_new(MEM_NEW(struct request), EXCHANGE_HEAD_MOST, 1024);
     assert_true(script_answer_begin(script, exchange, &err));
     assert_true(script_read_event(script, data, data, &delta, &err));
     const struct span got[] = {delta.content, delta.reasoning, delta.refusal,

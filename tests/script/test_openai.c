@@ -169,7 +169,7 @@ static char *show_delta(const struct delta *delta)
 static void begin(struct script *script, int status)
 {
     struct err err;
-    struct exchange *exchange = exchange_new(MEM_NEW(struct request), 1);
+    struct exchange *exchange = exchange_new(MEM_NEW(struct request), EXCHANGE_HEAD_MOST, 1);
     exchange->status = status;
     if (!script_answer_begin(script, exchange, &err))
         fail_msg("%s", err.text);

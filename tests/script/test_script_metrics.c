@@ -96,7 +96,7 @@ static struct sample *made_sample(void)
     request->stage = 2;
     request->body = mem_text("{}");
     request->body_len = 2;
-    struct exchange *exchange = exchange_new(request, 1 << 20);
+    struct exchange *exchange = exchange_new(request, EXCHANGE_HEAD_MOST, 1 << 20);
     exchange->started_ns = exchange->sent_ns = 1000000000;
     exchange->first_byte_ns = 1250000000;
     exchange->end_ns = 3000000000;

@@ -24,7 +24,7 @@ struct scorer {
 
 static bool answer(struct script *script, struct request *request, struct err *err)
 {
-    struct exchange *exchange = exchange_new(request, 1024);
+    struct exchange *exchange = exchange_new(request, EXCHANGE_HEAD_MOST, 1024);
     struct delta delta;
     char *want = mem_printf("shared%d", (int)request->index);
     bool ok = script_answer_begin(script, exchange, err) &&
