@@ -88,8 +88,8 @@ class Signals(Case):
                 self.assertIsNone(self.database_is_whole(0), "the run has no end")
                 os.unlink(self.path("outputs/run.db"))
 
-    def ends_before_the_run(self, process):
-        process.send_signal(signal.SIGINT)
+    def ends_before_the_run(self, process, number=signal.SIGINT):
+        process.send_signal(number)
         begun = time.monotonic()
         result = self.wait(process)
         self.assertLess(time.monotonic() - begun, 10)
@@ -98,24 +98,30 @@ class Signals(Case):
         self.assertFalse(os.path.exists(self.path("outputs/run.db")))
 
     def test_during_a_request_of_setup(self):
-        url = self.silent()
-        process = self.begin(url, "--script", self.write("setup.lua", SETUP % url), "--prompt", "hi")
-        wait_for(lambda: self.asked)
-        self.ends_before_the_run(process)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with self.subTest(number.name):
+                url = self.silent()
+                process = self.begin(url, "--script", self.write("setup.lua", SETUP % url), "--prompt", "hi")
+                wait_for(lambda: self.asked)
+                self.ends_before_the_run(process, number)
 
     def test_during_a_download(self):
-        url = self.silent()
-        hub = {"MODELSCOPE_ENDPOINT": url, "HF_ENDPOINT": url, "XDG_CACHE_HOME": self.path("cache")}
-        process = self.begin(url, "--dataset", "openqa", env=hub)
-        wait_for(lambda: self.asked)
-        self.ends_before_the_run(process)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with self.subTest(number.name):
+                url = self.silent()
+                hub = {"MODELSCOPE_ENDPOINT": url, "HF_ENDPOINT": url, "XDG_CACHE_HOME": self.path("cache")}
+                process = self.begin(url, "--dataset", "openqa", env=hub)
+                wait_for(lambda: self.asked)
+                self.ends_before_the_run(process, number)
 
     def test_while_data_do_not_come(self):
         """A pipe that nobody writes to."""
         os.mkfifo(self.path("pipe"))
-        process = self.begin(self.silent(), "--dataset", "line_by_line", "--dataset-path", "pipe")
-        time.sleep(1)  # it has to be there, which nothing tells
-        self.ends_before_the_run(process)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with self.subTest(number.name):
+                process = self.begin(self.silent(), "--dataset", "line_by_line", "--dataset-path", "pipe")
+                time.sleep(1)  # it has to be there, which nothing tells
+                self.ends_before_the_run(process, number)
 
     def test_sigusr1(self):
         url = self.silent(answered=7)
