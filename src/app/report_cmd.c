@@ -7,6 +7,7 @@
 #include "app/app.h"
 #include "app/report_kinds.h"
 #include "app/report_options.h"
+#include "app/report_pass.h"
 #include "io/loop.h"
 #include "out/console_compare.h"
 #include "out/json_report.h"
@@ -55,6 +56,15 @@ static int show(const struct report_spec *spec, const struct reread *reread, str
     return EXIT_NOTHING_SUCCEEDED;
 }
 
+static int show_and_judge(const struct report_spec *spec, const struct reread *reread,
+                          struct err *err)
+{
+    if (!report_pass_check(&spec->fail_on, &reread->reports, err))
+        return EXIT_BAD_OPTIONS;
+    int code = show(spec, reread, err);
+    return code == EXIT_DONE ? report_pass(spec, &reread->reports) : code;
+}
+
 static int report(const struct report_options *options, struct err *err)
 {
     struct reread reread;
@@ -63,24 +73,25 @@ static int report(const struct report_options *options, struct err *err)
         .path = options->words.items[0],
         .stages = spec->stages.items,
         .stage_count = spec->stages.count,
+        .fail_on = spec->fail_on.count ? &spec->fail_on : NULL,
         .stopped = interrupted,
     };
     signals_block();
     enum reread_result result = reread_run(&reread, &job, err);
-    int code = result == REREAD_DONE ? show(spec, &reread, err) : exit_codes[result];
+    int code = result == REREAD_DONE ? show_and_judge(spec, &reread, err) : exit_codes[result];
     reread_fini(&reread);
     return code;
 }
 
 int report_cmd(int argc, char **argv, int first)
 {
-    struct err err;
+    struct err err = {0};
     struct report_options options;
     int code = EXIT_BAD_OPTIONS;
     if (report_options_read(&options, argc, argv, first, &err))
         code = report(&options, &err);
-    if (code != EXIT_DONE)
-        fprintf(stderr, "llmbench report: %s\n", err.text);
+    if (err.text[0])
+        report_say(&err);
     report_options_fini(&options);
     return code;
 }

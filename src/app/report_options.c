@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "app/checks.h"
 #include "app/report_kinds.h"
 
 #define OUTPUT "Output"
@@ -29,6 +30,13 @@ const struct opt_row report_rows[] = {
      .group = OUTPUT,
      .help = "only these stages, by their numbers in the database, a warm-up counted (default: "
              "all but warm-ups)"},
+    {.name = "fail-on",
+     .type = &opt_list,
+     OPT_FIELD(struct report_spec, fail_on, struct list),
+     .metavar = "'FIGURE>LIMIT'",
+     .group = OUTPUT,
+     .help = "judge by these conditions in the place of the run's own; with either, the exit code "
+             "is 1 when one holds in a stage, or when the run had no success or no proper end"},
 };
 const size_t report_row_count = sizeof report_rows / sizeof *report_rows;
 
@@ -40,7 +48,8 @@ static bool check(const struct report_options *options, struct err *err)
     if (words->count > 1)
         return err_set(err, "\"%s\" is one file too many: give the database of one run",
                        words->items[1]);
-    return report_kinds_check(&options->spec.reports, err);
+    return report_kinds_check(&options->spec.reports, err) &&
+           checks_conditions(&options->spec.fail_on, NULL, true, err);
 }
 
 bool report_options_read(struct report_options *options, int argc, char **argv, int first,

@@ -10,6 +10,7 @@ struct report_spec {
     struct list reports; /* what is printed */
     char *json;          /* FILE or "-" */
     struct numbers stages;
+    struct list fail_on; /* conditions in the place of the run's */
 };
 
 extern const struct opt_row report_rows[];

@@ -280,7 +280,11 @@ bool session_again(struct session *session, const struct resume *resume, struct 
     for (uint32_t i = 0; i < resume->stage; i++)
         stages[i] = i;
     const struct reread_job job = {
-        .path = session->facts.db_path, .stages = stages, .stage_count = resume->stage};
+        .path = session->facts.db_path,
+        .stages = stages,
+        .stage_count = resume->stage,
+        .fail_on = &spec_of(session)->fail_on,
+    };
     enum reread_result result =
         resume->stage ? reread_run(reread, &job, err) : REREAD_EMPTY; /* only a warm-up, perhaps */
     free(stages);

@@ -373,6 +373,13 @@ bool condition_check(const char *text, const struct own_metrics *own, bool more,
     return condition_read(text, &known, more, &condition, err);
 }
 
+bool condition_check_in(const char *text, const struct summary *summary, struct err *err)
+{
+    struct condition condition = {.limit = 0};
+    struct known known = {.summary = summary};
+    return condition_read(text, &known, false, &condition, err);
+}
+
 /* ---- judging ---- */
 
 static const struct summary_metric *values_of(const struct summary *summary, size_t id)

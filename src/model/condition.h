@@ -26,4 +26,7 @@ struct judgement {
  * known may yet come from a script, so that they are no mistake. */
 bool condition_check(const char *text, const struct own_metrics *own, bool more,
                      struct err *err) MUST_CHECK;
+/* The same against all that a summary holds. */
+bool condition_check_in(const char *text, const struct summary *summary,
+                        struct err *err) MUST_CHECK;
 void condition_judge(const char *text, const struct summary *summary, struct judgement *out);

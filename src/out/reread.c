@@ -176,9 +176,13 @@ static bool add_conditions(const char *json, struct list *conditions)
 }
 
 /* --fail-on: of the run, unless an experiment said otherwise of one of its runs. */
-static void judge(const struct reread *reread, struct report *report)
+static void judge(const struct reread *reread, const struct reread_job *job, struct report *report)
 {
     struct list conditions = {0};
+    if (job->fail_on) {
+        report_judge(report, job->fail_on);
+        return;
+    }
     if (!add_conditions(report->options, &conditions))
         add_conditions(reread->facts.options_json, &conditions);
     report_judge(report, &conditions);
@@ -203,7 +207,7 @@ static enum reread_result add_stage(struct reread *reread, const struct reread_j
     };
     enum reread_result result = reread_stage(&stage, row, err);
     if (result == REREAD_DONE)
-        judge(reread, stage.report);
+        judge(reread, job, stage.report);
     return result;
 }
 

@@ -16,6 +16,7 @@ struct reread_job {
     const char *path;
     const double *stages;       /* numbers of those wanted; borrowed */
     size_t stage_count;         /* 0 = all */
+    const struct list *fail_on; /* judged by these; borrowed; NULL = by those of the run */
     bool (*stopped)(void *arg); /* asked now and then; NULL = never */
     void *arg;
 };

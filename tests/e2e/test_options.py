@@ -505,7 +505,7 @@ class MockOptions(Case):
 
 class ReportOptions(Case):
     def test_every_option_of_report(self):
-        self.assertEqual(sorted(option_rows()["report"]), ["json", "report", "stage"])
+        self.assertEqual(sorted(option_rows()["report"]), ["fail-on", "json", "report", "stage"])
         self.run_against(self.mock(*QUICK), "-n", "1", "--stream", "-c", "1", "2", "--sleep-interval", "0s")
         plain_one = self.llmbench("report", "outputs/run.db", expect=0)
         self.assertEqual(plain_one.out.count("Succeed requests"), 2)
@@ -516,6 +516,7 @@ class ReportOptions(Case):
         written = self.llmbench("report", "outputs/run.db", "--json", "-", expect=0)
         self.assertEqual(len(json.loads(written.out)["stages"]), 2)
         self.assertEqual(written.err, plain_one.out)
+        self.assertIn("FAIL", self.llmbench("report", "outputs/run.db", "--fail-on", "ok>0", expect=1).out)
 
 
 class ExportOptions(Case):

@@ -110,10 +110,48 @@ class ReportCommand(Case):
     def test_conditions(self):
         before, printed = self.run_against(self.root, "-n", 8, "--stream", "--fail-on", "p50_ttft>10s", "--fail-on", "ok>3",
                                            expect=1)
-        after, again = self.again()
+        after, again = self.again(expect=1)
         self.same(before, after)
         self.assertEqual(printed.out, again.out)
         self.assertIn("FAIL", again.out)
+        self.assertEqual(again.err, "llmbench report: stage 0 (1 parallel) fails --fail-on 'ok>3': 8\n")
+
+    def judged(self, name, *conditions, words=(), expect=0):
+        given = [word for condition in conditions for word in ("--fail-on", condition)]
+        return self.llmbench("report", f"./outputs/{name}.db", "--report", "none", *given, *words, expect=expect).err
+
+    def test_other_conditions(self):
+        """In the place of the run's, by the rules of a run."""
+        self.run_against(self.root, "-n", 4, "-c", 1, 2, "--sleep-interval", "0s", "--fail-on", "ok>3", expect=1)
+        self.assertEqual(self.judged("run", "p50_latency>60s", "failed>0"), "")
+        self.assertEqual(self.judged("run", "max_concurrency>=2", expect=1),
+                         "llmbench report: stage 1 (2 parallel) fails --fail-on 'max_concurrency>=2': 2\n")
+        self.assertEqual(self.judged("run", "max_concurrency>=2", words=("--stage", 0)), "")
+        self.assertIn("no request gave a value", self.judged("run", "p99_ttft>60s", expect=1))
+        report, result = self.again("run", "--fail-on", "failed>0")
+        self.assertEqual([row["condition"] for stage in report["stages"] for row in stage["fail_on"]], ["failed>0"] * 2)
+        self.assertEqual(result.out.count("PASS"), 2)
+        for wrong, sentence in (("p50_latncy>1s", "did you mean p50_latency?"), ("told>1", "there is no 'told'"),
+                                ("p50_latency>fast", "not a duration"), ("p50_latency", "a condition is a figure")):
+            self.assertIn(sentence, self.judged("run", "ok>100", wrong, expect=2))
+
+    def test_what_passes_no_condition(self):
+        """Whatever its figures are: a run whose own code could not be 0."""
+        fails = self.root + "/x?status=500"
+        self.run_against(fails, "-n", 3, "--fail-on", "error_rate>100%", "--name", "none", expect=1, path="")
+        self.assertIn("no request succeeded", self.judged("none", expect=1))
+        self.run_against(self.root, "-n", 3, "--name", "good")
+        base = sqlite3.connect(self.path("outputs/good.db"))
+        for column, said in (("end_reason='errors'", "too many requests had failed"), ("interrupted=1", "interrupted"),
+                             ("end_reason=NULL", "the program was killed")):
+            with self.subTest(column):
+                base.execute("UPDATE run SET end_reason='number', interrupted=0")
+                base.execute(f"UPDATE run SET {column}")
+                base.commit()
+                self.assertNotIn("no --fail-on", self.judged("good"))
+                self.assertRegex(self.judged("good", "ok>100", expect=1), f"it passes no --fail-on: .*{said}")
+                self.assertNotIn("no --fail-on", self.judged("good", "ok>100", words=("--stage", 0)))
+        base.close()
 
     def test_kinds_of_report(self):
         self.check("-n", 10, "-c", 2, "--stream", "--report", "table", "qianfan", report=("--report", "table", "qianfan"))
@@ -131,7 +169,7 @@ class ReportCommand(Case):
 
     def test_a_run_that_was_killed(self):
         process = self.spawn("--url", self.root + "/v1/chat/completions", "--model", "m", "--stream", "-c", 1, 4, "-d", "1s",
-                             "--sleep-interval", "0s", "--name", "run", "-q", "--offline")
+                             "--sleep-interval", "0s", "--name", "run", "-q", "--offline", "--fail-on", "error_rate>99%")
         path = self.path("outputs/run.db")
 
         def second():
@@ -147,8 +185,10 @@ class ReportCommand(Case):
         wait_for(second, what="the second stage")
         process.kill()
         process.wait()
-        report, result = self.again()
+        report, result = self.again(expect=1)
         self.assertIn("the run was cut off", result.err)
+        self.assertIn("it passes no --fail-on", result.err)
+        self.assertEqual(self.judged("run", words=("--stage", 0)).count("no --fail-on"), 0, "which had ended")
         self.assertEqual(result.out.count("the program was killed, or left, before the end"), 1)
         self.assertEqual(report["end"]["reason"], "cut_off")
         first, cut = report["stages"]
