@@ -11,10 +11,12 @@ cmake -S . -B $build -G Ninja -DWERROR=ON -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD
 cmake --build $build --target fuzzers -j "$(nproc)" | tail -n 1
 mkdir -p $build/found
 
-one() { # TARGET SEED-FOLDER: a corpus of its own keeps what is new, the seeds are only read
+one() { # TARGET 'SEED-FOLDER…': a corpus of its own keeps what is new, the seeds are only read
+    local seeds
+    read -ra seeds <<<"$2"
     mkdir -p "$build/corpus/$1"
     if ! "$build/tests/fuzz/libfuzzer_$1" -max_total_time="$seconds" -max_len=8192 -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
-        -artifact_prefix="$build/found/$1-" "$build/corpus/$1" "$2" >"$build/found/$1.log" 2>&1; then
+        -artifact_prefix="$build/found/$1-" "$build/corpus/$1" "${seeds[@]}" >"$build/found/$1.log" 2>&1; then
         grep -vE '^#[0-9]+' "$build/found/$1.log" | tail -n 60
         echo "fuzz.sh: $1 failed; the input is in $build/found"
         return 1
@@ -23,8 +25,8 @@ one() { # TARGET SEED-FOLDER: a corpus of its own keeps what is new, the seeds a
 }
 export -f one
 export build seconds
-while read -r name folder; do
+while read -r name folders; do
     if [ $# = 0 ] || [[ " $* " == *" $name "* ]]; then
-        printf '%s\0%s\0' "$name" "$folder"
+        printf '%s\0%s\0' "$name" "$folders"
     fi
 done <$build/fuzzers.txt | xargs -0 -n 2 -P "$(nproc)" bash -c 'one "$@"' one

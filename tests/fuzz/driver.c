@@ -1,7 +1,7 @@
 /* Drives a fuzzing target without libFuzzer: every seed as it is, then a number of mutations of
  * them, the same ones each time.
  *
- *     fuzz_NAME ITERATIONS 'PATTERN OF SEED FILES'
+ *     fuzz_NAME ITERATIONS 'PATTERN OF SEED FILES'…
  */
 #include "fuzz.h"
 
@@ -28,12 +28,13 @@ static struct span read_seed(const char *path)
     return span_of(bytes, len);
 }
 
-static struct seeds read_seeds(const char *pattern)
+static struct seeds read_seeds(char *const *patterns, int count)
 {
     struct seeds seeds = {.count = 0};
     glob_t found;
-    if (glob(pattern, 0, NULL, &found) != 0)
-        return seeds;
+    for (int i = 0; i < count; i++)
+        if (glob(patterns[i], i ? GLOB_APPEND : 0, NULL, &found) != 0)
+            return seeds;
     seeds.items = mem_zero(found.gl_pathc, sizeof *seeds.items);
     for (size_t i = 0; i < found.gl_pathc; i++)
         seeds.items[seeds.count++] = read_seed(found.gl_pathv[i]);
@@ -136,13 +137,13 @@ static void run(const char *bytes, size_t len)
 
 int main(int argc, char **argv)
 {
-    if (argc != 3) {
-        fprintf(stderr, "usage: %s ITERATIONS 'PATTERN OF SEED FILES'\n", argv[0]);
+    if (argc < 3) {
+        fprintf(stderr, "usage: %s ITERATIONS 'PATTERN OF SEED FILES'…\n", argv[0]);
         return 2;
     }
-    struct seeds seeds = read_seeds(argv[2]);
+    struct seeds seeds = read_seeds(argv + 2, argc - 2);
     if (seeds.count == 0) {
-        fprintf(stderr, "%s: no seed matches %s\n", argv[0], argv[2]);
+        fprintf(stderr, "%s: one of the patterns matches no seed\n", argv[0]);
         return 2;
     }
     unsigned long long iterations = strtoull(argv[1], NULL, 10);

@@ -59,10 +59,11 @@ static inline void fuzz_same(const struct buf *want, const struct buf *got, cons
     fuzz_fail("the cut changes the result", input);
 }
 
-/* Writes down what a reader makes of the text in pieces: see pieces.h. `how` is the reader's. */
+/* Writes down what a reader makes of the text in portions: see portions.h. `how` is the reader's.
+ */
 typedef void fuzz_reader(struct buf *log, struct span text, size_t cut, const void *how);
 
-/* Whole, in two pieces and in single bytes it must be the same. */
+/* Whole, in two portions and in single bytes it must be the same. */
 static inline void fuzz_cuts(fuzz_reader *read, struct span text, size_t cut, const void *how)
 {
     struct buf whole, part;

@@ -2,7 +2,7 @@
  * reader that always begins at the first byte; and who only follows comes to the same state. */
 #include "fuzz.h"
 
-#include "pieces.h"
+#include "portions.h"
 #include "wire/chunks.h"
 
 /* ---- the slow reader ---- */
@@ -84,20 +84,20 @@ static void log_slowly(struct buf *log, struct span text)
 
 static void log_text(struct buf *log, struct span text, size_t cut, const void *how)
 {
-    struct pieces pieces = {.text = text, .cut = cut};
+    struct portions portions = {.text = text, .cut = cut};
     struct chunks chunks = {0};
     size_t len, used;
     (void)how;
-    for (char *piece; !chunks_stopped(&chunks) && (piece = pieces_next(&pieces, &len));
+    for (char *piece; !chunks_stopped(&chunks) && (piece = portions_next(&portions, &len));
          free(piece)) {
         size_t kept = chunks_strip(&chunks, piece, len, &used);
         if (used > len || kept > used || (used < len && !chunks_stopped(&chunks)))
             fuzz_fail("bytes are left behind, or taken that are not there", text);
         buf_add(log, piece, kept);
-        pieces.at -= len - used;
+        portions.at -= len - used;
     }
     log_state(log, chunks.state, chunks.left, span_of(chunks.held, chunks.held_len),
-              span_of(text.data + pieces.at, text.len - pieces.at));
+              span_of(text.data + portions.at, text.len - portions.at));
 }
 
 static void check_following(struct span text, size_t cut)

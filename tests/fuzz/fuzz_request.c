@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "mock/ask.h"
 #include "mock/http_request.h"
-#include "pieces.h"
+#include "portions.h"
 
 enum { MAX_BODY = 4096, MAX_REQUESTS = 64 };
 
@@ -45,17 +45,17 @@ static void read_body(struct span body)
 
 static void log_requests(struct buf *log, struct span bytes, size_t cut, const void *how)
 {
-    struct pieces pieces = {.text = bytes, .cut = cut};
+    struct portions portions = {.text = bytes, .cut = cut};
     struct mock_http http;
     size_t requests = 0, len;
     (void)how;
     mock_http_init(&http, MAX_BODY);
-    for (char *piece; requests < MAX_REQUESTS && (piece = pieces_next(&pieces, &len));) {
+    for (char *piece; requests < MAX_REQUESTS && (piece = portions_next(&portions, &len));) {
         size_t used = mock_http_feed(&http, piece, len);
         free(piece);
         if (used > len)
             fuzz_fail("more is taken than is there", bytes);
-        pieces.at -= len - used;
+        portions.at -= len - used;
         if (http.state != MOCK_HTTP_DONE && http.state != MOCK_HTTP_BAD) {
             if (used < len)
                 fuzz_fail("an unfinished request leaves bytes behind", bytes);

@@ -2,7 +2,7 @@
  * that two ways of feeding them can be compared and tables can be read. */
 #pragma once
 
-#include "pieces.h"
+#include "portions.h"
 #include "wire/csv.h"
 
 static inline void csv_log_record(struct buf *log, const struct csv *csv, struct span record)
@@ -26,20 +26,20 @@ static inline void csv_log_record(struct buf *log, const struct csv *csv, struct
     buf_fini(&field);
 }
 
-/* Of a text in pieces. */
+/* Of a text in portions. */
 static inline void csv_log_text(struct buf *log, struct span text, size_t cut, char separator)
 {
-    struct pieces pieces = {.text = text, .cut = cut};
+    struct portions portions = {.text = text, .cut = cut};
     struct buf record;
     struct csv csv;
     size_t len;
     buf_init(&record, SIZE_MAX);
     csv_begin(&csv, separator);
-    for (char *piece; (piece = pieces_next(&pieces, &len)); free(piece)) {
+    for (char *piece; (piece = portions_next(&portions, &len)); free(piece)) {
         bool whole;
         size_t used = csv_scan(&csv, span_of(piece, len), &whole);
         buf_add(&record, piece, used);
-        pieces.at -= len - used;
+        portions.at -= len - used;
         if (!whole)
             continue;
         csv_log_record(log, &csv, buf_span(&record));

@@ -2,7 +2,7 @@
  * read: {"a": [1, null]} is `{ k"a" [ 1 null ] } .`, an error is `! its message`. */
 #pragma once
 
-#include "pieces.h"
+#include "portions.h"
 #include "wire/json.h"
 
 static inline void json_log_token(struct buf *log, const struct json *json, enum json_token token)
@@ -37,7 +37,7 @@ static inline void json_log(struct buf *log, struct json *json)
 
 /* Gives one piece after another; each is gone at the next call. */
 struct json_cutter {
-    struct pieces pieces;
+    struct portions portions;
     char *piece;
 };
 
@@ -46,7 +46,7 @@ static inline struct span json_cutter_next(void *arg)
     struct json_cutter *cutter = arg;
     size_t len;
     free(cutter->piece);
-    cutter->piece = pieces_next(&cutter->pieces, &len);
+    cutter->piece = portions_next(&cutter->portions, &len);
     return span_of(cutter->piece, len);
 }
 
@@ -60,7 +60,7 @@ static inline void json_log_whole(struct buf *log, struct span text)
 
 static inline void json_log_cut(struct buf *log, struct span text, size_t cut, size_t limit)
 {
-    struct json_cutter cutter = {.pieces = {.text = text, .cut = cut}};
+    struct json_cutter cutter = {.portions = {.text = text, .cut = cut}};
     struct json json;
     json_init_refill(&json, json_cutter_next, &cutter, limit);
     json_log(log, &json);

@@ -2,7 +2,7 @@
  * compared and tables can be read. */
 #pragma once
 
-#include "pieces.h"
+#include "portions.h"
 #include "wire/json.h"
 #include "wire/ndjson.h"
 
@@ -18,15 +18,15 @@ static inline bool ndjson_log_item(void *arg, const struct ndjson_item *item)
                       item->unfinished ? " unfinished" : "");
 }
 
-/* Of a body in pieces. */
+/* Of a body in portions. */
 static inline void ndjson_log_body(struct buf *log, struct span body, size_t cut, size_t limit)
 {
-    struct pieces pieces = {.text = body, .cut = cut};
+    struct portions portions = {.text = body, .cut = cut};
     struct ndjson ndjson;
     size_t len;
     ndjson_init(&ndjson, limit);
     bool ok = true;
-    for (char *piece; ok && (piece = pieces_next(&pieces, &len)); free(piece))
+    for (char *piece; ok && (piece = portions_next(&portions, &len)); free(piece))
         ok = ndjson_feed(&ndjson, piece, len, ndjson_log_item, log);
     if (!ndjson_end(&ndjson, ndjson_log_item, log))
         buf_printf(log, "stopped%s\n", ndjson.line.full ? " full" : "");

@@ -2,7 +2,7 @@
  * and tables can be read. */
 #pragma once
 
-#include "pieces.h"
+#include "portions.h"
 #include "wire/json.h"
 #include "wire/sse.h"
 
@@ -33,15 +33,15 @@ static inline bool sse_log_item(void *arg, const struct sse_item *item)
     return true;
 }
 
-/* Of a body in pieces. */
+/* Of a body in portions. */
 static inline void sse_log_body(struct buf *log, struct span body, size_t cut, size_t limit)
 {
-    struct pieces pieces = {.text = body, .cut = cut};
+    struct portions portions = {.text = body, .cut = cut};
     struct sse sse;
     size_t len;
     sse_init(&sse, limit);
     bool ok = true;
-    for (char *piece; ok && (piece = pieces_next(&pieces, &len)); free(piece))
+    for (char *piece; ok && (piece = portions_next(&portions, &len)); free(piece))
         ok = sse_feed(&sse, piece, len, sse_log_item, log);
     if (!sse_end(&sse, sse_log_item, log))
         buf_printf(log, "stopped%s%s\n", sse.line.full ? " line" : "",
