@@ -139,6 +139,8 @@ static int prepare(struct one_run *run, struct err *err)
     note_threads(run);
     if (!tokenizing_open(&run->tokenizing, spec, err))
         return EXIT_CANNOT_START;
+    if (!session_claim(run->session, err))
+        return EXIT_CANNOT_START;
     if (run->options->resume.read &&
         !remains_place(spec->resume, run->plans.items, run->plans.count, &run->resume, err))
         return EXIT_CANNOT_START;

@@ -51,7 +51,7 @@ FILE *session_tables(const struct session *session)
 
 void session_init(struct session *session, struct options *options)
 {
-    *session = (struct session){.options = options, .secrets = secrets_new()};
+    *session = (struct session){.options = options, .secrets = secrets_new(), .claim = -1};
 }
 
 static enum log_level console_level(const struct run_spec *spec)
@@ -82,6 +82,12 @@ bool session_begin(struct session *session, struct err *err)
 }
 
 /* ---- the results ---- */
+
+bool session_claim(struct session *session, struct err *err)
+{
+    const char *path = spec_of(session)->resume;
+    return !path || store_claim(path, &session->claim, err);
+}
 
 /* Results are never overwritten; better said now than when the scripts are loaded. */
 static bool check_new(const struct session *session, struct err *err)
@@ -182,8 +188,10 @@ static bool make_files(struct session *session, struct err *err)
 {
     const struct run_facts *facts = &session->facts;
     bool again = spec_of(session)->resume != NULL;
-    session->store = again ? store_resume(facts->db_path, session->secrets, err)
-                           : store_open(facts->db_path, facts, session->secrets, err);
+    session->store =
+        again ? store_resume(facts->db_path, session->claim, facts, session->secrets, err)
+              : store_open(facts->db_path, facts, session->secrets, err);
+    session->claim = -1;
     if (!session->store)
         return false;
     session->files_made = log_open_file(session->log, facts->log_path, err);
@@ -364,6 +372,8 @@ void session_fini(struct session *session, int code)
     reread_fini(&session->reread);
     run_facts_fini(&session->facts);
     free(session->libraries);
+    if (session->claim >= 0)
+        close(session->claim);
     if (session->http_begun)
         http_global_fini();
     log_free(session->log);

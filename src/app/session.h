@@ -24,6 +24,7 @@ struct session {
     struct run_facts facts; /* of the results; target, scripts and data are the first run's */
     char *libraries;
     struct store *store;
+    int claim; /* of the database with --resume, until the store has it; -1 = none */
     struct wandb_curl *wandb_curl;
     struct wandb *wandb;
     struct debug *debug;
@@ -47,6 +48,8 @@ void session_log(struct session *session, bool options_valid);
 void session_listen(struct session *session);
 /* Signals and libcurl; once, before anything waits or is looked up. */
 bool session_begin(struct session *session, struct err *err) MUST_CHECK;
+/* --resume: from now on nobody else can go on with the run, and what is read of it stays true. */
+bool session_claim(struct session *session, struct err *err) MUST_CHECK;
 /* Names the results after the first run. False: they would overwrite others. */
 bool session_name(struct session *session, const struct run_facts *first,
                   struct err *err) MUST_CHECK;

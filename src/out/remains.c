@@ -21,6 +21,14 @@ void remains_fini(struct remains *remains)
 
 /* ---- the run ---- */
 
+static bool came_to_its_end(const char *path, struct err *err)
+{
+    return err_set(err,
+                   "the run of %s came to its end, there is nothing to go on with; its report: "
+                   "llmbench report",
+                   path);
+}
+
 static bool take_run(sqlite3 *db, const char *path, struct remains *out, struct err *err)
 {
     sqlite3_stmt *row =
@@ -39,10 +47,7 @@ static bool take_run(sqlite3 *db, const char *path, struct remains *out, struct 
     bool experiment = sqlite3_column_int(row, 7) > 0;
     sqlite3_finalize(row);
     if (ended)
-        return err_set(err,
-                       "the run of %s came to its end, there is nothing to go on with; its report: "
-                       "llmbench report",
-                       path);
+        return came_to_its_end(path, err);
     if (experiment || !out->given || !out->files)
         return err_set(err, "%s holds an experiment, which cannot be gone on with", path);
     return true;
@@ -171,8 +176,12 @@ static bool take_held(sqlite3 *db, struct resume *out)
 static bool find_place(sqlite3 *db, const char *path, const struct plan *plans, size_t count,
                        struct resume *out, struct err *err)
 {
-    if (!take_stage(db, plans, count, out))
+    uint64_t ended = 0; /* perhaps since its options were read */
+    if (!number_of(db, "SELECT ended IS NOT NULL FROM run", 0, 0, &ended) ||
+        !take_stage(db, plans, count, out))
         return err_set(err, "cannot read %s: %s", path, sqlite3_errmsg(db));
+    if (ended)
+        return came_to_its_end(path, err);
     if (out->stage >= count)
         return err_set(err,
                        "all stages of %s had come to their ends, there is nothing to go on with; "

@@ -23,7 +23,8 @@ struct remains {
 bool remains_read(const char *path, struct remains *out, struct err *err) MUST_CHECK;
 void remains_fini(struct remains *remains);
 
-/* Where these stages were cut off. False: all of them had ended, too. `held` is released by free().
+/* Where these stages were cut off; the database is claimed (store_claim). False: all of them had
+ * ended, too. `held` is released by free().
  */
 bool remains_place(const char *path, const struct plan *plans, size_t count, struct resume *out,
                    struct err *err) MUST_CHECK;

@@ -74,7 +74,7 @@ static bool create_file(const char *path, int *lock, struct err *err)
     return true;
 }
 
-static bool lock_file(const char *path, int *lock, struct err *err)
+bool store_claim(const char *path, int *claim, struct err *err)
 {
     int fd = open(path, O_RDWR | O_CLOEXEC);
     if (fd < 0)
@@ -83,7 +83,7 @@ static bool lock_file(const char *path, int *lock, struct err *err)
         close(fd);
         return err_set(err, "the run of %s goes on: another llmbench writes to it", path);
     }
-    *lock = fd;
+    *claim = fd;
     return true;
 }
 
@@ -160,20 +160,19 @@ struct store *store_open(const char *path, const struct run_facts *facts, struct
     return NULL;
 }
 
-static bool set_up_again(struct store *store)
+static bool set_up_again(struct store *store, const struct run_facts *facts)
 {
     sqlite3_busy_timeout(store->rows.db, 2000);
-    return execute(store, settings) && rows_part(&store->rows) && execute(store, "COMMIT") &&
+    return execute(store, settings) && rows_part(&store->rows) &&
+           rows_conditions(&store->rows, facts) && execute(store, "COMMIT") &&
            rows_prepare(&store->rows);
 }
 
-struct store *store_resume(const char *path, struct secrets *secrets, struct err *err)
+struct store *store_resume(const char *path, int claim, const struct run_facts *facts,
+                           struct secrets *secrets, struct err *err)
 {
-    int lock = -1;
-    if (!lock_file(path, &lock, err))
-        return NULL;
-    struct store *store = new_store(path, lock, secrets);
-    if (open_file(store) && set_up_again(store))
+    struct store *store = new_store(path, claim, secrets);
+    if (open_file(store) && set_up_again(store, facts))
         return store;
     err_set(err, "cannot write the database %s: %s", path, sqlite3_errmsg(store->rows.db));
     free_store(store);

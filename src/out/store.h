@@ -18,8 +18,13 @@ struct store;
  * NULL) is borrowed until store_close, `facts` for the call. */
 struct store *store_open(const char *path, const struct run_facts *facts, struct secrets *secrets,
                          struct err *err);
-/* Opens the database of a run that was cut off, to go on with it; otherwise as store_open. */
-struct store *store_resume(const char *path, struct secrets *secrets, struct err *err);
+/* Claims the database of a run that was cut off: what it says stays so, until this process goes on
+ * with it or closes the descriptor. False: it is not there, or the run still goes on. */
+bool store_claim(const char *path, int *claim, struct err *err) MUST_CHECK;
+/* Opens it to go on with the run; takes the claim over, also on failure. Otherwise as store_open.
+ */
+struct store *store_resume(const char *path, int claim, const struct run_facts *facts,
+                           struct secrets *secrets, struct err *err);
 /* A stage has begun at this moment of the monotonic clock, with this arrival. `as_ns`: as which
  * time the database is to have it, 0 = as it stands; it counts for all that follows. */
 void store_began(struct store *store, uint32_t stage, uint64_t start_ns, uint64_t first_arrival,

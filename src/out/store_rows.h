@@ -32,8 +32,9 @@ bool rows_stage_begin(const struct rows *rows, uint32_t stage, const struct plan
                       const char *options) MUST_CHECK;
 bool rows_stage_began(const struct rows *rows, uint32_t stage, uint64_t start_ns,
                       uint64_t first_arrival) MUST_CHECK;
-/* The run goes on; and once gap_ns is known. */
+/* The run goes on; by which conditions it is judged; and once gap_ns is known. */
 bool rows_part(const struct rows *rows) MUST_CHECK;
+bool rows_conditions(const struct rows *rows, const struct run_facts *facts) MUST_CHECK;
 bool rows_part_began(const struct rows *rows) MUST_CHECK;
 bool rows_stage_end(const struct rows *rows, const struct report *report) MUST_CHECK;
 /* What an own metric is called and counted in; a later stage's may be the same. */

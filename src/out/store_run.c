@@ -139,6 +139,20 @@ bool rows_part(const struct rows *rows)
     return rows_step_once(&bind);
 }
 
+bool rows_conditions(const struct rows *rows, const struct run_facts *facts)
+{
+    sqlite3_stmt *stmt =
+        rows_prepared(rows, "UPDATE run SET options=json_set(options,'$.fail_on',json(?))");
+    if (!stmt)
+        return false;
+    cJSON *options = part_options(facts->options, OPT_DEFAULT, rows->secrets);
+    cJSON *conditions = cJSON_DetachItemFromObject(options, "fail_on");
+    struct bind bind = bind_begin(stmt, rows->secrets);
+    rows_bind_tree(&bind, conditions ? conditions : cJSON_CreateArray());
+    cJSON_Delete(options);
+    return rows_step_once(&bind);
+}
+
 bool rows_part_began(const struct rows *rows)
 {
     sqlite3_stmt *stmt =

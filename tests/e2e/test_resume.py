@@ -12,7 +12,7 @@ import threading
 import time
 import unittest
 
-from harness import DONE, PATIENCE, Case, ScriptedServer, answer, event, read_request, wait_for
+from harness import DONE, PATIENCE, Case, ScriptedServer, answer, event, plain, read_request, wait_for
 
 LONG = bool(os.environ.get("LLMBENCH_LONG"))
 ENDED = answer(event("one"), event(" two"), event(finish="stop"), DONE)
@@ -24,9 +24,15 @@ class Bodies:
 
     def __init__(self, pause=0.01):
         self.pause, self.lock, self.seen = pause, threading.Lock(), collections.Counter()
+        self.gate, self.waiting = threading.Event(), 0  # a GET is answered when it is open
 
     def serve(self, connection, _):
         while request := read_request(connection):
+            if request[0].startswith("GET"):
+                self.waiting += 1
+                self.gate.wait(PATIENCE)
+                connection.sendall(plain({}))
+                continue
             time.sleep(self.pause)
             with self.lock:
                 self.seen[hashlib.sha256(request[2]).hexdigest()] += 1
@@ -270,6 +276,33 @@ class Resume(Case):
         self.refused("another llmbench writes to it")
         process.kill()
         process.wait()
+
+    def test_one_goes_on_with_it(self):
+        """From before it looks what is there, so that nothing is done twice."""
+        script = self.write("gate.lua", """
+            local api = require "apis.openai"
+            function api.setup() return require("http").get("%s/gate").status end
+            return api""" % self.url)
+        self.server.gate.set()
+        self.cut("cut", "-n", 300, "-c", 2, "--script", script)
+        self.server.gate.clear()
+        self.server.waiting = 0
+        first = self.spawn("--resume", self.path_of("cut"), "-q")
+        wait_for(lambda: self.server.waiting, PATIENCE)
+        self.refused("another llmbench writes to it")
+        self.server.gate.set()
+        self.assertEqual(self.wait(first).code, 0)
+        self.assertEqual(sorted(row[1] for row in self.rows("cut")), list(range(300)))
+        self.assertEqual(len(self.parts()), 1)
+
+    def test_other_conditions(self):
+        """They judge all stages, in the report from the database as well."""
+        self.cut("cut", "-n", 10, 400, "-c", 2, 3, "--sleep-interval", "0s", "--fail-on", "failed>0")
+        result = self.llmbench("--resume", self.path_of("cut"), "-q", "--fail-on", "ok>10", expect=1)
+        self.assertEqual([(line.split()[0], line.split()[1]) for line in result.out.splitlines() if "ok>10" in line],
+                         [("PASS", "ok>10"), ("FAIL", "ok>10")])
+        report = self.llmbench("report", self.path_of("cut"), "--report", "none", expect=1)
+        self.assertEqual(report.err, "llmbench report: stage 1 (3 parallel) fails --fail-on 'ok>10': 400\n")
 
     def test_secrets_are_given_again(self):
         key = "sk-resume-0123456789abcdef"
