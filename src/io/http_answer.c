@@ -125,6 +125,7 @@ static bool http_line_named(struct span line, const char *name, struct span *val
     return true;
 }
 
+/* Codings of several lines add up. */
 static void http_answer_header(struct transfer *transfer, struct span line)
 {
     struct exchange *exchange = transfer->exchange;
@@ -133,7 +134,7 @@ static void http_answer_header(struct transfer *transfer, struct span line)
         free(exchange->content_type);
         exchange->content_type = mem_copy(value.data, value.len);
     } else if (http_line_named(line, "Content-Encoding", &value)) {
-        transfer->encoded = value.len && !span_equals(value, "identity");
+        transfer->encoded |= value.len && !span_equals(value, "identity");
     } else if (http_line_named(line, "Transfer-Encoding", &value)) {
         transfer->chunked = value.len == 7 && strncasecmp(value.data, "chunked", 7) == 0;
         transfer->encoded |= !transfer->chunked;
@@ -157,7 +158,8 @@ static void http_answer_blank(struct transfer *transfer)
     if (transfer->provisional)
         return;
     transfer->exchange->headers_ns = stamp_ns(&transfer->read);
-    http_body_follow(transfer);
+    if (transfer->exchange->status != 101) /* what follows that is no HTTP */
+        http_body_follow(transfer);
 }
 
 /* Stamps what libcurl hands over. True: it came with a new read. */
@@ -182,31 +184,37 @@ static void http_answer_grown(struct transfer *transfer, size_t before)
         http->full = !http->config.on_grown(http->arg, now - before);
 }
 
-/* One complete line. Lines after the headers are trailers and of no interest. */
+/* Between the status line and the blank one; below the ceiling. */
+static void http_answer_line(struct transfer *transfer, struct span line)
+{
+    struct exchange *exchange = transfer->exchange;
+    if (transfer->provisional)
+        return;
+    size_t before = exchange_answer_bytes(exchange);
+    buf_add_span(&exchange->headers, line);
+    http_answer_grown(transfer, before);
+    http_answer_header(transfer, line);
+}
+
+/* One complete line. Lines after the headers are trailers and of no interest; but libcurl keeps
+ * them, and those of each 1xx, so that there is a ceiling on all of them. */
 size_t http_on_header(char *data, size_t size, size_t count, void *arg)
 {
     struct transfer *transfer = arg;
-    struct exchange *exchange = transfer->exchange;
+    const struct exchange *exchange = transfer->exchange;
     struct span line = span_of(data, size * count);
     http_answer_stamp(transfer);
+    transfer->header_bytes += line.len;
+    if (transfer->header_bytes > exchange->headers.limit)
+        return http_answer_refuse(transfer, "headers are", exchange->headers.limit);
     if (exchange->headers_ns)
         return line.len;
-    transfer->header_bytes += line.len;
-    if (!transfer->in_headers) {
+    if (!transfer->in_headers)
         http_answer_status(transfer);
-        return line.len;
-    }
-    if (line.len == 0 || line.data[0] == '\r' || line.data[0] == '\n') {
+    else if (line.len == 0 || line.data[0] == '\r' || line.data[0] == '\n')
         http_answer_blank(transfer);
-        return line.len;
-    }
-    if (transfer->provisional)
-        return line.len;
-    size_t before = exchange_answer_bytes(exchange);
-    if (!buf_add_span(&exchange->headers, line))
-        return http_answer_refuse(transfer, "headers are", exchange->headers.limit);
-    http_answer_grown(transfer, before);
-    http_answer_header(transfer, line);
+    else
+        http_answer_line(transfer, line);
     return line.len;
 }
 

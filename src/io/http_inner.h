@@ -74,7 +74,7 @@ struct transfer {
     bool encoded;      /* the body is compressed */
     bool chunked;      /* it comes in chunks, and nothing else was done to it */
 
-    uint64_t header_bytes; /* of all header lines so far, as they came */
+    uint64_t header_bytes; /* of all header lines so far, as they came; of trailers, too */
     bool reading_only;     /* libcurl waits for bytes alone, not for room to send */
     bool followed;         /* `chunks` know every byte of the body */
     bool taken;            /* the body is read by us: see http_body.c */

@@ -121,6 +121,29 @@ static const struct ending {
     {"reset late in a size",
      SCRIPT(REQ, SEND(CHUNKED "5\r\nhello\r\n"), PAUSE(20), SEND("1\r\n!\r\n1"), PAUSE(100), RESET),
      FINISH_BROKEN, OUTCOME_RESET, 200, "hello!", "reset"},
+    {"any number of CR behind a chunk",
+     SCRIPT(REQ, SEND(CHUNKED "5\r\nhello\r\r\n"), PAUSE(20), SEND("1\r\n!\r\r\r\n"), PAUSE(20),
+            SEND("0\r\n\r\n")),
+     FINISH_COMPLETE, 0, 200, "hello!", NULL},
+    {"compressed, and compressed no more",
+     SCRIPT(REQ,
+            SEND(OK_HEAD
+                 "Transfer-Encoding: chunked\r\nContent-Encoding: gzip\r\n"
+                 "Content-Encoding: identity\r\nContent-Encoding:\r\nConnection: close\r\n\r\n"),
+            PAUSE(20), SEND("1e\r\n"), SENDN(GZIP, sizeof GZIP), SEND("\r\n"), PAUSE(20),
+            SEND("0\r\n\r\n")),
+     FINISH_COMPLETE, 0, 200, "hello, hello, hello\n", NULL},
+    {"compressed, says a 1xx of itself",
+     SCRIPT(REQ, SEND("HTTP/1.1 103 Hints\r\nContent-Encoding: gzip\r\n\r\n" CHUNKED), PAUSE(20),
+            SEND("5\r\nhello\r\n"), PAUSE(20), SEND("0\r\n\r\n")),
+     FINISH_COMPLETE, 0, 200, "hello", NULL},
+    {"101 in chunks is no HTTP",
+     SCRIPT(REQ, SEND("HTTP/1.1 101 Up\r\nTransfer-Encoding: chunked\r\n\r\n"), PAUSE(20),
+            SEND("1\r\n!\r\n"), PAUSE(20), SEND("1\r\n?\r\n")),
+     FINISH_COMPLETE, 0, 101, "1\r\n!\r\n1\r\n?\r\n", NULL},
+    {"huge trailer line",
+     SCRIPT(REQ, SEND(CHUNKED "1\r\n!\r\n0\r\n"), SENDN(big_header, sizeof big_header)),
+     FINISH_BROKEN, OUTCOME_TOO_LARGE, 200, "!", "trailers"},
     {"no status line", SCRIPT(REQ, SEND("hello\r\n\r\n"), PAUSE(5)), FINISH_BROKEN,
      OUTCOME_BAD_RESPONSE, 0, "", "HTTP/0.9"},
     {"bad length", SCRIPT(REQ, SEND(OK_HEAD "Content-Length: -5\r\n\r\nhello")), FINISH_BROKEN,
@@ -532,26 +555,41 @@ static void body_past_its_ceiling(void **state)
     peer_free(peer);
 }
 
+enum { FLOOD_LINES = 400 };
+
+/* What goes before 400 lines of 1 KB each. */
+static const struct flood {
+    const char *name, *head, *line; /* how each line begins */
+    int status;
+    const char *body;
+} FLOODS[] = {
+    {"headers", OK_HEAD, "X: ", 200, ""},
+    {"provisional headers", "HTTP/1.1 103 Hints\r\n", "X: ", 0, ""},
+    {"provisional answers", "HTTP/1.1 103 Hints\r\n", "\r\nHTTP/1.1 103 Hints\r\nX: ", 0, ""},
+    {"trailers", CHUNKED "1\r\n!\r\n0\r\n", "X: ", 200, "!"},
+};
+
 static void headers_past_their_ceiling(void **state)
 {
     (void)state;
-    char line[1002];
-    memset(line, 'a', sizeof line);
-    memcpy(line, "X: ", 3);
-    memcpy(line + 998, "\r\n", 3);
-    struct act acts[402] = {REQ, SEND("HTTP/1.1 200 OK\r\n")};
-    for (int i = 2; i < 401; i++)
-        acts[i] = (struct act)SEND(line);
-    const struct act *script = acts;
-    struct peer *peer = peer_new(&script, 1);
     struct http_config config = client_config();
     struct client *client = client_new(&config);
-    struct exchange *got = client_do(client, peer->port);
-    struct ending want = {"headers", NULL, FINISH_BROKEN, OUTCOME_TOO_LARGE,
-                          200,       "",   "headers are"};
-    check_ending(&want, got);
+    for (size_t f = 0; f < sizeof FLOODS / sizeof *FLOODS; f++) {
+        char line[1002];
+        memset(line, 'a', sizeof line);
+        memcpy(line, FLOODS[f].line, strlen(FLOODS[f].line));
+        memcpy(line + 998, "\r\n", 3);
+        struct act acts[FLOOD_LINES + 3] = {REQ, {.kind = ACT_SEND, .bytes = FLOODS[f].head}};
+        for (int i = 0; i < FLOOD_LINES; i++)
+            acts[i + 2] = (struct act)SEND(line);
+        const struct act *script = acts;
+        struct peer *peer = peer_new(&script, 1);
+        struct ending want = {FLOODS[f].name,   NULL,           FINISH_BROKEN, OUTCOME_TOO_LARGE,
+                              FLOODS[f].status, FLOODS[f].body, "headers are"};
+        check_ending(&want, client_do(client, peer->port));
+        peer_free(peer);
+    }
     client_free(client);
-    peer_free(peer);
 }
 
 int main(void)
