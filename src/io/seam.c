@@ -293,8 +293,10 @@ void seam_socket(struct seam *seam, int fd)
 void seam_closed(struct seam *seam, int fd)
 {
     struct seam_socket *sock = seam_find(seam, fd);
-    if (sock)
-        sock->open = false;
+    if (!sock)
+        return;
+    seam_let_go(seam, fd); /* the next socket may have its number */
+    sock->open = false;
 }
 
 uint32_t seam_alive(const struct seam *seam)

@@ -44,14 +44,13 @@ static bool take_size(struct chunks *chunks, char c)
     return true;
 }
 
-/* CRLF, or LF alone as many readers have it. */
+/* CRLF, or LF behind any number of CR: what libcurl takes. */
 static bool take_after(struct chunks *chunks, char c)
 {
     if (c == '\n')
         chunks->state = CHUNKS_SIZE;
-    else if (c != '\r' || !chunks->left)
+    else if (c != '\r')
         chunks->state = CHUNKS_BAD;
-    chunks->left = 0;
     return chunks->state != CHUNKS_BAD;
 }
 
@@ -65,10 +64,8 @@ static size_t take_data(struct chunks *chunks, size_t len)
 {
     size_t part = chunks->left < len ? (size_t)chunks->left : len;
     chunks->left -= part;
-    if (!chunks->left) {
+    if (!chunks->left)
         chunks->state = CHUNKS_AFTER;
-        chunks->left = 1; /* a CR may come */
-    }
     return part;
 }
 

@@ -26,7 +26,7 @@ enum chunks_state {
 /* Zeroed at the start. */
 struct chunks {
     enum chunks_state state;
-    uint64_t left;          /* of the data; of its line end */
+    uint64_t left;          /* of the data */
     char held[CHUNKS_HELD]; /* the part of a size line that has been taken */
     unsigned held_len;
 };

@@ -24,10 +24,13 @@ static uint64_t slow_size(const struct slow *slow, size_t len)
     return strspn(digits, "0123456789abcdefABCDEF") == len - 2 ? strtoull(digits, NULL, 16) : 0;
 }
 
-/* The CRLF or LF behind the data: how long it is, 0 when something else stands there. */
-static size_t slow_end(struct span rest)
+/* How many CR stand at the front. */
+static size_t slow_returns(struct span rest)
 {
-    return rest.data[0] == '\n' ? 1 : rest.len > 1 && memcmp(rest.data, "\r\n", 2) == 0 ? 2 : 0;
+    size_t returns = 0;
+    while (returns < rest.len && rest.data[returns] == '\r')
+        returns++;
+    return returns;
 }
 
 /* One chunk; false when the reader has come to its end. */
@@ -50,15 +53,14 @@ static bool slow_chunk(struct slow *slow, struct buf *data)
     if (size > left - len)
         return false;
     struct span rest = span_of(lf + 1 + size, left - len - (size_t)size);
-    bool cr_only = rest.len == 1 && rest.data[0] == '\r';
+    size_t returns = slow_returns(rest);
     slow->state = CHUNKS_AFTER;
-    slow->left = !cr_only;
-    if (rest.len == 0 || cr_only)
+    slow->left = 0;
+    if (returns == rest.len)
         return false;
     slow->state = CHUNKS_BAD;
-    slow->left = 0;
-    slow->at = (size_t)(rest.data - text.data) + slow_end(rest);
-    return slow_end(rest) > 0;
+    slow->at = (size_t)(rest.data - text.data) + returns + 1;
+    return rest.data[returns] == '\n';
 }
 
 static void log_state(struct buf *log, enum chunks_state state, uint64_t left, struct span held,

@@ -278,6 +278,29 @@ static void first_byte_sent(void **state)
     seam_free(seam);
 }
 
+static void given_back_dies_with_its_socket(void **state)
+{
+    (void)state;
+    static const int ERRORS[] = {0, ECONNRESET};
+    struct seam *seam = seam_new();
+    struct pair pair = tcp_pair();
+    for (size_t i = 0; i < sizeof ERRORS / sizeof *ERRORS; i++) {
+        char text[8];
+        seam_socket(seam, pair.near);
+        seam_give_back(seam, pair.near, span_text("old"), ERRORS[i]);
+        seam_closed(seam, pair.near);
+        seam_socket(seam, pair.near); /* the number comes again */
+        assert_int_equal(write(pair.far, "n", 1), 1);
+        seam_enter(seam);
+        assert_int_equal(recv(pair.near, text, sizeof text, 0), 1);
+        seam_leave();
+        CHECK_INT("read", text[0], 'n');
+    }
+    close(pair.near);
+    close(pair.far);
+    seam_free(seam);
+}
+
 /* ---- through libcurl ---- */
 
 static void every_read_has_the_kernels_stamp(void **state)
@@ -323,6 +346,7 @@ static int all(void)
         cmocka_unit_test(late_reads),
         cmocka_unit_test(only_inside_and_only_known_sockets),
         cmocka_unit_test(first_byte_sent),
+        cmocka_unit_test(given_back_dies_with_its_socket),
         cmocka_unit_test(every_read_has_the_kernels_stamp),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);

@@ -35,7 +35,8 @@ static const struct {
      "0000000000000005\r\nhello\r\n"},
     {"a huge size", "fffffffffffffff\r\nhello", "hello", CHUNKS_DATA, ""},
     {"longer than its size", "4\r\nhello\r\n", "hell", CHUNKS_BAD, NULL},
-    {"two CR", "5\r\nhello\r\r\n", "hello", CHUNKS_BAD, NULL},
+    {"two CR", "5\r\nhello\r\r\n", "hello", CHUNKS_SIZE, ""},
+    {"a CR and something else", "5\r\nhello\rx\n", "hello", CHUNKS_BAD, NULL},
 };
 
 /* In pieces of `step` bytes, each of which is overwritten. */
