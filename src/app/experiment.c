@@ -8,6 +8,7 @@
 #include "app/paths.h"
 #include "app/services.h"
 #include "base/mem.h"
+#include "base/output.h"
 #include "io/loop.h"
 #include "out/json_report.h"
 
@@ -274,6 +275,7 @@ int experiment_carry_out(struct experiment *experiment)
     struct err err = {0};
     struct session *session = &experiment->session;
     signals_block();
+    outputs_guard(false);
     bool ok = run_to_the_end(experiment, &err);
     int code = ok ? code_of_runs(experiment) : code_of_error(experiment, &err);
     if (experiment->stopped)

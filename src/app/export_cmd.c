@@ -7,6 +7,7 @@
 
 #include "app/app.h"
 #include "app/export_options.h"
+#include "base/output.h"
 #include "io/loop.h"
 #include "out/export.h"
 
@@ -54,6 +55,7 @@ static int export_files(const struct export_options *options, struct err *err)
         .stopped = interrupted,
     };
     signals_block();
+    outputs_guard(true);
     enum export_result result = export_run(&job, &counts, err);
     if (result == EXPORT_DONE)
         report(&job, &counts);

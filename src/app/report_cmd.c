@@ -8,6 +8,7 @@
 #include "app/report_kinds.h"
 #include "app/report_options.h"
 #include "app/report_pass.h"
+#include "base/output.h"
 #include "io/loop.h"
 #include "out/console_compare.h"
 #include "out/json_report.h"
@@ -49,11 +50,11 @@ static int show(const struct report_spec *spec, const struct reread *reread, str
     bool json = spec->json && strcmp(spec->json, "-") == 0;
     print(spec, reread, json ? stderr : stdout);
     if (spec->json && !json_report_write(&reread->reports, NULL, spec->json, err))
-        return EXIT_NOTHING_SUCCEEDED;
+        return signals_pending() ? EXIT_INTERRUPTED : EXIT_NOTHING_SUCCEEDED;
     if (fflush(stdout) == 0 && !ferror(stdout))
         return EXIT_DONE;
     err_set(err, "the report could not be written to stdout");
-    return EXIT_NOTHING_SUCCEEDED;
+    return signals_pending() ? EXIT_INTERRUPTED : EXIT_NOTHING_SUCCEEDED;
 }
 
 static int show_and_judge(const struct report_spec *spec, const struct reread *reread,
@@ -77,6 +78,7 @@ static int report(const struct report_options *options, struct err *err)
         .stopped = interrupted,
     };
     signals_block();
+    outputs_guard(true);
     enum reread_result result = reread_run(&reread, &job, err);
     int code = result == REREAD_DONE ? show_and_judge(spec, &reread, err) : exit_codes[result];
     reread_fini(&reread);

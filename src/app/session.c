@@ -13,6 +13,7 @@
 #include "app/work_dir.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/output.h"
 #include "base/tame.h"
 #include "io/http.h"
 #include "io/loop.h"
@@ -77,6 +78,7 @@ void session_listen(struct session *session)
 bool session_begin(struct session *session, struct err *err)
 {
     signals_block();
+    outputs_guard(spec_of(session)->debug);
     session->http_begun = http_global_init(err);
     return session->http_begun;
 }
@@ -324,6 +326,8 @@ static void end_sinks(const struct session *session)
 /* An output that failed spoils a success. */
 static int fail_output(const struct session *session, int code, const struct err *err)
 {
+    if (signals_pending())
+        return session_fail(session, EXIT_INTERRUPTED, err);
     return session_fail(session, code == EXIT_DONE ? EXIT_NOTHING_SUCCEEDED : code, err);
 }
 

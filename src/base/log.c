@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -110,13 +109,6 @@ static void add_message(struct buf *out, struct span text)
     buf_add_char(out, '\n');
 }
 
-/* Terminals are sometimes left non-blocking by other programs. */
-static bool wait_writable(int fd)
-{
-    struct pollfd poll_fd = {.fd = fd, .events = POLLOUT};
-    return poll(&poll_fd, 1, 1000) > 0;
-}
-
 /* One write a message, so that lines of several threads (or processes) do not mix. */
 static bool write_all(int fd, const struct buf *line)
 {
@@ -125,7 +117,7 @@ static bool write_all(int fd, const struct buf *line)
         ssize_t n = write(fd, line->data + done, line->len - done);
         if (n > 0)
             done += (size_t)n;
-        else if (n == 0 || (errno != EINTR && !(errno == EAGAIN && wait_writable(fd))))
+        else if (n == 0 || errno != EINTR)
             return false;
     }
     return true;
@@ -139,7 +131,7 @@ static void write_console(struct log *log, enum log_level level, struct span tex
         buf_add_text(&line, clear_line);
     buf_printf(&line, "llmbench: %s", levels[level].console);
     add_message(&line, text);
-    write_all(STDERR_FILENO, &line);
+    fwrite(line.data, 1, line.len, stderr);
     buf_fini(&line);
 }
 
@@ -232,7 +224,7 @@ void log_show(struct log *log, struct span text)
     if (log->live)
         buf_add_text(&shown, clear_line);
     secrets_hide(log->secrets, text, &shown);
-    write_all(STDERR_FILENO, &shown);
+    fwrite(shown.data, 1, shown.len, stderr);
     pthread_mutex_unlock(&log->lock);
     buf_fini(&shown);
 }

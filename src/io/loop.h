@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/hist.h"
+#include "base/interrupt.h"
 
 struct loop;
 struct ev_loop;
@@ -43,12 +44,9 @@ struct alarm *alarm_new(struct loop *loop, void (*ring)(void *arg), void *arg, s
 void alarm_free(struct alarm *alarm);
 void alarm_set(struct alarm *alarm, uint64_t at_ns);
 
-/* Signals by signalfd: `on_signal` runs in the loop's thread. The signals must be blocked in every
- * thread (signals_block, called by main before any thread starts). */
+/* Signals by signalfd: `on_signal` runs in the loop's thread. They must have been blocked by
+ * signals_block. */
 struct signals;
-void signals_block(void); /* SIGINT, SIGTERM, SIGHUP, SIGUSR1; SIGPIPE is ignored */
-/* Has one of the first three come that nobody has read? For where no loop runs. */
-bool signals_pending(void);
 struct signals *signals_new(struct loop *loop, void (*on_signal)(void *arg, int signo), void *arg,
                             struct err *err);
 void signals_free(struct signals *signals);

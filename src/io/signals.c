@@ -17,39 +17,6 @@ struct signals {
     void *arg;
 };
 
-/* Those that end the program. */
-static sigset_t signals_ending(void)
-{
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGHUP);
-    return set;
-}
-
-static sigset_t signals_all(void)
-{
-    sigset_t set = signals_ending();
-    sigaddset(&set, SIGUSR1);
-    return set;
-}
-
-void signals_block(void)
-{
-    sigset_t set = signals_all();
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGXFSZ, SIG_IGN); /* a file at its limit is an error like a full disk */
-}
-
-bool signals_pending(void)
-{
-    sigset_t pending, both, set = signals_ending();
-    return sigpending(&pending) == 0 && sigandset(&both, &pending, &set) == 0 &&
-           !sigisemptyset(&both);
-}
-
 /* One signal a turn: the descriptor stays readable while there are more. */
 static void signals_on_ready(struct ev_loop *ev, ev_io *io, int events)
 {

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/output.h"
 #include "out/page.h"
 #include "out/parts.h"
 #include "out/table.h"
@@ -409,7 +410,7 @@ static void title(const struct page *page)
 void console_report(FILE *out, const struct report *report, struct secrets *secrets)
 {
     const char *no_colour = getenv("NO_COLOR");
-    int fd = fileno(out);
+    int fd = output_descriptor(out);
     struct page page = {
         .out = out,
         .report = report,

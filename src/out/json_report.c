@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/output.h"
 #include "model/report.h"
 #include "out/parts.h"
 
@@ -357,28 +358,20 @@ void json_report(const struct reports *reports, struct secrets *secrets, struct 
     cJSON_Delete(root);
 }
 
-static bool write_all(int fd, struct span text)
+static bool write_all(FILE *file, struct span text)
 {
-    while (text.len) {
-        ssize_t wrote = write(fd, text.data, text.len);
-        if (wrote < 0 && errno == EINTR)
-            continue;
-        if (wrote < 0)
-            return false;
-        text = span_of(text.data + wrote, text.len - (size_t)wrote);
-    }
-    return true;
+    return fwrite(text.data, 1, text.len, file) == text.len && fflush(file) == 0;
 }
 
 /* To what is no ordinary file (a pipe, /dev/stdout): it cannot be replaced, only written to. */
 static bool write_into(const char *path, struct span text, struct err *err)
 {
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    bool ok = fd >= 0 && write_all(fd, text);
+    FILE *file = output_open(path);
+    bool ok = file && write_all(file, text);
     if (!ok)
         err_set(err, "cannot write the report to %s: %s", path, strerror(errno));
-    if (fd >= 0)
-        close(fd);
+    if (file)
+        fclose(file);
     return ok;
 }
 
@@ -388,8 +381,9 @@ static bool write_beside(const char *path, mode_t mode, struct span text, struct
 {
     char *beside = mem_printf("%s.%ld.tmp", path, (long)getpid());
     int fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    bool ok = fd >= 0 && write_all(fd, text) && (!mode || fchmod(fd, mode) == 0);
-    if (fd >= 0 && close(fd) != 0)
+    FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
+    bool ok = file && write_all(file, text) && (!mode || fchmod(fd, mode) == 0);
+    if (file && fclose(file) != 0)
         ok = false;
     ok = ok && rename(beside, path) == 0;
     if (!ok) {
@@ -410,8 +404,7 @@ bool json_report_write(const struct reports *reports, struct secrets *secrets, c
     buf_init(&text, SIZE_MAX);
     json_report(reports, secrets, &text);
     if (strcmp(path, "-") == 0) {
-        fflush(stdout);
-        ok = write_all(STDOUT_FILENO, buf_span(&text));
+        ok = write_all(stdout, buf_span(&text));
         if (!ok)
             err_set(err, "cannot write the report to stdout: %s", strerror(errno));
     } else if (exists && !S_ISREG(there.st_mode)) {
