@@ -45,7 +45,7 @@ struct mock_faults {
 };
 
 /* Adds "NAME" (every request) or "NAME:SHARE" ("0.05", "5%"). The shares may add up to 1: a request
- * has one fault at most. */
+ * has one fault at most. What failed is good for mock_faults_fini alone. */
 bool mock_faults_add(struct mock_faults *faults, const char *text, struct err *err) MUST_CHECK;
 /* Every one, in the order of the rows. */
 bool mock_faults_add_all(struct mock_faults *faults, struct err *err) MUST_CHECK;

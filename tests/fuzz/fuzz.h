@@ -54,8 +54,11 @@ static inline void fuzz_same(const struct buf *want, const struct buf *got, cons
 {
     if (want->len == got->len && (want->len == 0 || memcmp(want->data, got->data, got->len) == 0))
         return;
-    fprintf(stderr, "whole:\n%.*s\n%s:\n%.*s\n", (int)want->len, want->data ? want->data : "", how,
-            (int)got->len, got->data ? got->data : "");
+    fputs("whole:\n", stderr);
+    fwrite(want->data ? want->data : "", 1, want->len, stderr);
+    fprintf(stderr, "\n%s:\n", how);
+    fwrite(got->data ? got->data : "", 1, got->len, stderr);
+    fputc('\n', stderr);
     fuzz_fail("the cut changes the result", input);
 }
 

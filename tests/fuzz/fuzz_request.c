@@ -1,13 +1,11 @@
 /* The mock's reader of HTTP requests: however the bytes of a connection are cut, the requests are
- * the same; and its readers of bodies, over whatever came as one. */
+ * the same; and the readers of each dialect, over whatever came as one. */
 #include "fuzz.h"
 
-#include <cjson/cJSON.h>
-
 #include "base/mem.h"
-#include "mock/ask.h"
-#include "mock/http_request.h"
+#include "mock/dialect.h"
 #include "portions.h"
+#include "wire/json.h"
 
 enum { MAX_BODY = 4096, MAX_REQUESTS = 64 };
 
@@ -28,19 +26,72 @@ static void log_request(struct buf *log, const struct mock_http *http)
         }
 }
 
+/* What is wrong is said as JSON, or as an event of a stream. */
+static void check_refusal(const struct mock_shape *shape, struct mock_ask *ask,
+                          struct mock_refusal *no, struct span input)
+{
+    struct buf out;
+    struct json json;
+    buf_init(&out, SIZE_MAX);
+    if (no->status < 400 || !no->message[0])
+        fuzz_fail("refused without a status or a sentence", input);
+    if (shape->disguise)
+        shape->disguise(ask, no);
+    shape->refusal(&out, no);
+    json_init(&json, out.data ? out.data : "", out.len);
+    if (!no->event && (json_next(&json) != JSON_OBJECT_BEGIN || !json_skip(&json) ||
+                       json_next(&json) != JSON_END || json.replaced))
+        fuzz_fail("a refusal is no JSON", input);
+    json_fini(&json);
+    buf_fini(&out);
+}
+
+static void read_as(const struct mock_shape *shape, const struct mock_http *http, struct span input)
+{
+    struct mock_refusal no = {.status = 0};
+    struct mock_ask ask = {.choices = 0};
+    if (!shape->parse(http, &ask, &no)) {
+        check_refusal(shape, &ask, &no, input);
+        return;
+    }
+    if (ask.choices == 0 || ask.per_event == 0 || ask.max_tokens < -1 || ask.min_tokens < -1)
+        fuzz_fail("nothing is asked for, or less than that", input);
+    mock_ask_fini(&ask);
+}
+
+/* Every dialect looks at it, whatever path it came on. */
+static void read_request(const struct mock_http *http, struct span input)
+{
+    static const char *const dialects[] = {"openai", "dashscope", "zhipu",     "qianfan", "trtllm",
+                                           "tgi",    "ollama",    "anthropic", "custom"};
+    struct err err;
+    for (size_t i = 0; i < sizeof dialects / sizeof *dialects; i++) {
+        const struct mock_dialect *dialect = mock_dialect_find(dialects[i], &err);
+        if (!dialect)
+            fuzz_fail(err.text, input);
+        for (size_t k = 0; k < dialect->route_count; k++) {
+            const struct mock_shape *shape = dialect->routes[k].shape;
+            shape = shape ? shape : dialect->shape;
+            if (shape->parse)
+                read_as(shape, http, input);
+        }
+    }
+}
+
+/* The whole input as the body of one request. */
 static void read_body(struct span body)
 {
-    struct mock_refusal no = {0};
-    struct mock_ask ask = {0};
-    mock_ask_init(&ask, true);
-    cJSON *object = mock_read_object(body, &no);
-    bool messages = cJSON_IsArray(cJSON_GetObjectItemCaseSensitive(object, "messages"));
-    if (messages && !mock_read_messages(object, "", &ask, &no) && no.status < 400)
-        fuzz_fail("messages are refused without a status", body);
-    if (!object && no.status < 400)
-        fuzz_fail("a body is refused without a status", body);
-    cJSON_Delete(object);
-    mock_ask_fini(&ask);
+    struct mock_http http;
+    char head[80];
+    int len = snprintf(head, sizeof head,
+                       "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: %zu\r\n\r\n", body.len);
+    mock_http_init(&http, body.len + 1);
+    mock_http_feed(&http, head, (size_t)len);
+    mock_http_feed(&http, body.data, body.len);
+    if (http.state != MOCK_HTTP_DONE)
+        fuzz_fail("a plain request is not read", body);
+    read_request(&http, body);
+    mock_http_fini(&http);
 }
 
 static void log_requests(struct buf *log, struct span bytes, size_t cut, const void *how)
@@ -65,7 +116,7 @@ static void log_requests(struct buf *log, struct span bytes, size_t cut, const v
         if (http.state == MOCK_HTTP_BAD)
             break;
         if (cut == bytes.len)
-            read_body(buf_span(&http.body));
+            read_request(&http, bytes);
         mock_http_reset(&http);
         requests++;
     }

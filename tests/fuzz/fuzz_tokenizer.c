@@ -14,7 +14,7 @@
 #include "token/tokenizer.h"
 #include "wire/utf8.h"
 
-enum { IDS_MOST = 1 << 16, TEXT_MOST = 1 << 22, RANKS_MOST = 1 << 16, WORD_MOST = 24 };
+enum { IDS_MOST = 1 << 16, TEXT_MOST = 1 << 22, RANKS_MOST = 1 << 16, WORD_MOST = 80 };
 
 struct encoded {
     uint32_t *items; /* NULL: the text cannot be encoded */
@@ -161,7 +161,7 @@ static size_t slow_word(const struct vocabulary *ranks, struct span word, uint32
 static void check_words(const struct tokenizer *tokenizer, struct span input)
 {
     struct tokens *tokens = tokens_new(tokenizer);
-    for (size_t from = 0; from < input.len && from < 8 * WORD_MOST; from += WORD_MOST) {
+    for (size_t from = 0; from < input.len && from < 4 * WORD_MOST; from += WORD_MOST) {
         char word[WORD_MOST];
         uint32_t slow[WORD_MOST];
         size_t len = input.len - from < WORD_MOST ? input.len - from : WORD_MOST;
