@@ -96,6 +96,7 @@ int http_on_ready(void *arg, char *remote, char *local, int remote_port, int loc
         http_answer_forget(transfer);
     exchange->resent += transfer->tried;
     transfer->tried = true;
+    transfer->asked_serial = seam_last(transfer->http->seam, CURL_SOCKET_BAD).serial;
     transfer->ready_ns = exchange->sent_ns = now;
     seam_await_send(transfer->http->seam, &exchange->sent_ns);
     waits_note(&transfer->http->idle, &transfer->idle, now);
@@ -108,6 +109,14 @@ static size_t http_answer_refuse(struct transfer *transfer, const char *what, si
     transfer->fault = OUTCOME_TOO_LARGE;
     snprintf(transfer->error, sizeof transfer->error,
              "the response's %s larger than the ceiling of %zu bytes", what, limit);
+    return 0;
+}
+
+static size_t http_answer_refuse_unasked(struct transfer *transfer)
+{
+    transfer->fault = OUTCOME_BAD_RESPONSE;
+    snprintf(transfer->error, sizeof transfer->error,
+             "the connection held the rest of an earlier answer, or one that nobody asked for");
     return 0;
 }
 
@@ -196,6 +205,15 @@ static void http_answer_line(struct transfer *transfer, struct span line)
     http_answer_header(transfer, line);
 }
 
+/* An answer begins, and nothing has been read since its request went out: the TLS library had it
+ * left over from the last answer. */
+static bool http_answer_unasked(const struct transfer *transfer)
+{
+    const struct seam *seam = transfer->http->seam;
+    uint64_t serial = seam_last(seam, transfer->read_fd).serial;
+    return !transfer->header_bytes && serial && serial <= transfer->asked_serial;
+}
+
 /* One complete line. Lines after the headers are trailers and of no interest; but libcurl keeps
  * them, and those of each 1xx, so that there is a ceiling on all of them. */
 size_t http_on_header(char *data, size_t size, size_t count, void *arg)
@@ -203,6 +221,8 @@ size_t http_on_header(char *data, size_t size, size_t count, void *arg)
     struct transfer *transfer = arg;
     const struct exchange *exchange = transfer->exchange;
     struct span line = span_of(data, size * count);
+    if (http_answer_unasked(transfer))
+        return http_answer_refuse_unasked(transfer);
     http_answer_stamp(transfer);
     transfer->header_bytes += line.len;
     if (transfer->header_bytes > exchange->headers.limit)

@@ -67,12 +67,13 @@ struct transfer {
     uint64_t marker_ns;
 
     struct stamp_read read;
-    uint64_t ready_ns; /* the connection was ready for the request */
-    bool tried;        /* the request has gone out, be it on a connection that died */
-    bool in_headers;   /* the status line has come */
-    bool provisional;  /* these headers are those of a 1xx */
-    bool encoded;      /* the body is compressed */
-    bool chunked;      /* it comes in chunks, and nothing else was done to it */
+    uint64_t ready_ns;     /* the connection was ready for the request */
+    uint64_t asked_serial; /* the seam's last read when the request went out */
+    bool tried;            /* the request has gone out, be it on a connection that died */
+    bool in_headers;       /* the status line has come */
+    bool provisional;      /* these headers are those of a 1xx */
+    bool encoded;          /* the body is compressed */
+    bool chunked;          /* it comes in chunks, and nothing else was done to it */
 
     uint64_t header_bytes; /* of all header lines so far, as they came; of trailers, too */
     bool reading_only;     /* libcurl waits for bytes alone, not for room to send */

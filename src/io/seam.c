@@ -19,6 +19,7 @@
 /* What is known of one socket. */
 struct seam_socket {
     bool open;
+    bool used;             /* a request has gone out on it */
     bool taken;            /* the house reads it, not libcurl */
     bool drained;          /* its last read took all that there was, and no end waits */
     bool plain;            /* what has been read since the request begins as HTTP/1.1 does */
@@ -197,7 +198,17 @@ static void seam_begin(struct seam *seam, int fd)
     if (!sock)
         return;
     seam_let_go(seam, fd);
+    sock->used = true;
     sock->count = 0;
+}
+
+/* Whether bytes wait on a kept connection, which can be no answer to what is about to go out. Under
+ * TLS libcurl does not look, and otherwise some time before. */
+static bool seam_has_left_over(struct seam *seam, int fd)
+{
+    const struct seam_socket *sock = seam_find(seam, fd);
+    int left = 0;
+    return sock && sock->used && ioctl(fd, FIONREAD, &left) == 0 && left > 0;
 }
 
 ssize_t send(int fd, const void *data, size_t len, int flags)
@@ -205,6 +216,11 @@ ssize_t send(int fd, const void *data, size_t len, int flags)
     struct seam *seam = here;
     if (!seam || !seam->sent_ns)
         return sendto(fd, data, len, flags, NULL, 0);
+    if (seam_has_left_over(seam, fd)) {
+        seam->sent_ns = NULL;
+        errno = EPIPE;
+        return -1;
+    }
     uint64_t now = clock_now_ns();
     ssize_t taken = sendto(fd, data, len, flags, NULL, 0);
     if (taken > 0) {

@@ -45,7 +45,8 @@ void seam_socket(struct seam *seam, int fd);
 void seam_closed(struct seam *seam, int fd);
 /* The next `send` in this thread that the kernel takes something of writes the time just before it
  * to *sent_ns. seam_leave ends the waiting: what could not be sent at once keeps what stands there.
- */
+ * On a connection that has carried a request before and holds bytes nobody asked for, it fails as
+ * if the connection were broken; libcurl then takes a new one. */
 void seam_await_send(struct seam *seam, uint64_t *sent_ns);
 /* From inside the call with which libcurl hands over the end of a plain HTTP/1.1 response's
  * headers, which were `headers` bytes: `chunks` gets to know every byte of the body that libcurl

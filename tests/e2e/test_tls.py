@@ -4,7 +4,7 @@ import signal
 import time
 import unittest
 
-from harness import Certificates, GOOD, ScriptedServer, read_request, wait_for
+from harness import Certificates, GOOD, ScriptedServer, judged_by_the_clock, plain, read_request, wait_for
 
 ONE_PROMPT = ("--api", "openai", "--prompt", "x", "--model", "m", "--offline")
 
@@ -56,6 +56,40 @@ class Tls(Certificates):
     def test_insecure(self):
         self.assertRegex(self.go("--insecure").out, r"Succeed requests\s+8")
         self.go("--insecure", context=self.issue("elsewhere", "DNS:example.invalid"))
+
+    def unasked(self, send):
+        """Each answer comes with another one, which must not become that of the next request; returns the outcomes."""
+        late = plain({"id": "late"}, "500 Late")
+        seen = []
+
+        def serve(connection, _):
+            while read_request(connection):
+                seen.append(1)
+                send(connection, late)
+        with ScriptedServer(serve, context=self.context) as server:
+            self.llmbench(*ONE_PROMPT, "-n", 8, "--rate", "20", "--arrival", "constant", "--url",
+                          f"https://127.0.0.1:{server.port}/x", "--stream", "--name", "run", "--cacert", self.path("ca.pem"))
+        self.assertEqual(len(seen), 8)
+        return [row["outcome"] for row in self.database().execute("SELECT outcome FROM result")]
+
+    @judged_by_the_clock
+    def test_an_answer_nobody_asked_for(self):
+        def in_records_of_their_own(connection, late):
+            connection.sendall(GOOD)
+            connection.sendall(late)
+        self.assertEqual(self.unasked(in_records_of_their_own), ["ok"] * 8)
+
+    @judged_by_the_clock
+    def test_an_answer_nobody_asked_for_within_the_last_one(self):
+        """libcurl reads a body of known length to its end, and the TLS library keeps the rest of the record."""
+        def in_one_record(connection, late):
+            head, body = plain({"choices": [{"message": {"content": "x"}, "finish_reason": "stop"}]}).split(b"\r\n\r\n", 1)
+            connection.sendall(head + b"\r\n\r\n")
+            time.sleep(0.01)
+            connection.sendall(body + late)
+        outcomes = self.unasked(in_one_record)
+        self.assertLessEqual(set(outcomes), {"ok", "bad_response"})
+        self.assertGreaterEqual(outcomes.count("ok"), 4)
 
     def test_another_name_is_refused(self):
         elsewhere = self.issue("elsewhere", "DNS:example.invalid")
