@@ -13,6 +13,9 @@
 #include "run/stage.h"
 #include "script/watch.h"
 
+/* A hook on the main thread that lasts longer is cut short by Ctrl-C. */
+static const uint64_t MAIN_HOOK_PATIENCE_NS = NS_PER_S;
+
 /* What lives as long as the run: the scripts with their place in the data, and main's station. */
 struct run {
     struct run_config *config;
@@ -43,11 +46,13 @@ static void given_up(void *arg, struct script *script, const char *sentence)
         run->config->stuck(run->config->arg, sentence);
 }
 
-/* Ctrl-C before the run: nobody else hears it. */
-static bool hurried(void *arg)
+/* Ctrl-C that nobody else hears: before the run, and while main is inside a hook for too long. */
+static bool hurried(void *arg, const struct script *script, uint64_t lasted_ns)
 {
     struct run *run = arg;
-    return !atomic_load(&run->opened) && signals_pending();
+    bool hears = atomic_load(&run->opened) &&
+                 (script != run->hooks.script || lasted_ns < MAIN_HOOK_PATIENCE_NS);
+    return !hears && signals_pending();
 }
 
 static bool open_watch(struct run *run, struct err *err)

@@ -203,7 +203,7 @@ bool watched_end(struct script *script, bool failed, struct err *err);
 bool watched_interrupted(const struct script *script);
 void watched_wait(struct script *script); /* what follows may wait and is not counted, until … */
 void watched_go_on(struct script *script);
-bool watched_hurried(const struct script *script); /* Ctrl-C before the run */
+bool watched_hurried(const struct script *script); /* Ctrl-C that nobody else hears */
 /* Where the function of that name begins, "mine.lua:12"; NULL = nowhere, or not known. */
 const char *place_of(const struct script *script, const char *doing);
 /* Puts that place before the sentence, unless the last error says where it was or the script is

@@ -202,14 +202,14 @@ void watched_go_on(struct script *script)
     change_phase(&script->watched, WATCH_WAITING, WATCH_RUNNING);
 }
 
-static bool is_hurried(const struct watch *watch)
+static bool is_hurried(const struct watch *watch, const struct script *script, uint64_t lasted_ns)
 {
-    return watch->config.hurried && watch->config.hurried(watch->config.arg);
+    return watch->config.hurried && watch->config.hurried(watch->config.arg, script, lasted_ns);
 }
 
 bool watched_hurried(const struct script *script)
 {
-    return script->watched.watch && is_hurried(script->watched.watch);
+    return script->watched.watch && is_hurried(script->watched.watch, script, UINT64_MAX);
 }
 
 char *script_take_overdue(struct script *script)
@@ -261,7 +261,7 @@ static void give_up(struct watch *watch, struct script *script)
     free(sentence);
 }
 
-static void look_at(struct watch *watch, struct script *script, bool hurried)
+static void look_at(struct watch *watch, struct script *script)
 {
     struct watched *watched = &script->watched;
     uint64_t word = atomic_load(&watched->word);
@@ -271,6 +271,7 @@ static void look_at(struct watch *watch, struct script *script, bool hurried)
         watched->seen_ns = watch->now_ns;
     }
     uint64_t lasted_ns = watch->now_ns - watched->seen_ns;
+    bool hurried = phase_of(word) == WATCH_RUNNING && is_hurried(watch, script, lasted_ns);
     if (phase_of(word) == WATCH_RUNNING && (hurried || (limit_ns && lasted_ns >= limit_ns)))
         interrupt(watch, script, hurried);
     else if (phase_of(word) == WATCH_INTERRUPTED && lasted_ns >= PATIENCE_NS)
@@ -305,10 +306,9 @@ static void *watch_run(void *arg)
     pthread_mutex_lock(&watch->lock);
     while (!watch->leaving) {
         watch_pause(watch);
-        bool hurried = is_hurried(watch);
         for (struct script *script = watch->scripts; script && !watch->leaving;
              script = script->watched.next)
-            look_at(watch, script, hurried);
+            look_at(watch, script);
     }
     pthread_mutex_unlock(&watch->lock);
     return NULL;

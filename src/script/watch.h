@@ -17,8 +17,10 @@ struct watch;
 
 struct watch_config {
     uint64_t limit_ns; /* for one call, what it waits in http and time.sleep left out; 0 = none */
-    /* True: calls under way are interrupted now (Ctrl-C before a run). May be NULL. */
-    bool (*hurried)(void *arg);
+    /* True: a call of this script that has lasted so long is interrupted now (Ctrl-C that nobody
+     * else hears). In the watch's thread, or in a call that waits, which says UINT64_MAX. May be
+     * NULL. */
+    bool (*hurried)(void *arg, const struct script *script, uint64_t lasted_ns);
     /* A call of this script has been given up: "HOOK (FILE:LINE) did not return within 5 s". In
      * the watch's thread, which then watches on. Opens and closes no script. */
     void (*given_up)(void *arg, struct script *script, const char *sentence);

@@ -13,6 +13,10 @@ STUCK = """
 local api = require "apis.openai"
 function api.read_event(data, name, ctx) while true do end end
 return api"""
+MAIN_HOOK = """
+local api, log = require "apis.openai", require "log"
+function api.%s() log.info("in the hook") %s while true do end end
+return api"""
 SETUP = """
 local api = require "apis.openai"
 function api.setup() return require("http").request{ url = "%s/token" }.status end
@@ -86,6 +90,22 @@ class Signals(Case):
                 self.assertIn("left at the third interrupt", result.err)
                 self.assertNotIn("Succeed requests", result.out)
                 self.assertIsNone(self.database_is_whole(0), "the run has no end")
+                os.unlink(self.path("outputs/run.db"))
+
+    def test_in_a_hook_of_main(self):
+        """Which is where signals are heard; also in compiled Lua, which nothing can interrupt."""
+        for hook, number, more in (("done", signal.SIGINT, ""), ("interval", signal.SIGTERM, ""),
+                                   ("done", signal.SIGTERM, "jit.on()")):
+            with self.subTest(f"{hook} {number.name} {more}"):
+                script = self.write("main.lua", MAIN_HOOK % (hook, more))
+                load = ("-n", 3) if hook == "done" else ("-d", "60s", "--grace", 0)
+                process = self.begin(self.silent(answered=4), "--script", script, "--prompt", "hi", *load,
+                                     "--hook-timeout", 0)
+                self.told(process, "in the hook")
+                process.send_signal(number)
+                result = self.wait(process)
+                self.assertEqual(result.code, 130, result.err)
+                self.assertEqual("Succeed requests" in result.out, not more)
                 os.unlink(self.path("outputs/run.db"))
 
     def ends_before_the_run(self, process, number=signal.SIGINT):
