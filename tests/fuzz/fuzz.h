@@ -54,12 +54,12 @@ static inline void fuzz_same(const struct buf *want, const struct buf *got, cons
 {
     if (want->len == got->len && (want->len == 0 || memcmp(want->data, got->data, got->len) == 0))
         return;
-    fputs("whole:\n", stderr);
+    fputs("first:\n", stderr);
     fwrite(want->data ? want->data : "", 1, want->len, stderr);
     fprintf(stderr, "\n%s:\n", how);
     fwrite(got->data ? got->data : "", 1, got->len, stderr);
     fputc('\n', stderr);
-    fuzz_fail("the cut changes the result", input);
+    fuzz_fail("these are not the same", input);
 }
 
 /* Writes down what a reader makes of the text in portions: see portions.h. `how` is the reader's.

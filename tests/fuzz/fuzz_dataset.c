@@ -1,6 +1,6 @@
-/* The shipped data set scripts over files of any content: a set is refused with a sentence, or each
- * request that comes of it holds a JSON body. The input's length chooses the script and how the
- * file is named. */
+/* The shipped data set scripts and two that read CSV over files of any content: a set is refused
+ * with a sentence, or each request that comes of it holds a JSON body. The input's last byte, which
+ * is no part of the file, chooses the script and how the file is named. */
 #include "fuzz.h"
 
 #include <unistd.h>
@@ -76,19 +76,33 @@ static void open_set(const char *path, const char *dataset, struct span input)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const char *const sets[] = {"auto",        "chat_jsonl", "line_by_line", "longalpaca",
-                                       "openqa",      "qianfan",    "qianfan_json", "qianfan_jsonl",
-                                       "qianfan_txt", "sharegpt",   "testset"};
+    static const char *const sets[] = {"auto",
+                                       "chat_jsonl",
+                                       "line_by_line",
+                                       "longalpaca",
+                                       "openqa",
+                                       "qianfan",
+                                       "qianfan_json",
+                                       "qianfan_jsonl",
+                                       "qianfan_txt",
+                                       "sharegpt",
+                                       "testset",
+                                       FUZZ_SOURCE "/examples/05-csv-data.lua",
+                                       FUZZ_SOURCE "/examples/09-trace-replay.lua"};
     static const char *const ends[] = {"jsonl", "json", "txt", "csv"};
     enum { SETS = sizeof sets / sizeof *sets, ENDS = sizeof ends / sizeof *ends };
     char name[] = "/tmp/llmbench-fuzz-XXXXXX";
-    struct span input = span_of((const char *)data, size);
+    if (size == 0)
+        return 0;
+    struct span input = span_of((const char *)data, size), text = span_of(input.data, size - 1);
+    unsigned choice = data[text.len];
     int file = mkstemp(name);
-    char *path = mem_printf("%s.%s", name, ends[size / SETS % ENDS]);
-    if (file < 0 || write(file, data, size) != (ssize_t)size || rename(name, path) != 0)
+    char *path = mem_printf("%s.%s", name, ends[choice / SETS % ENDS]);
+    if (file < 0 || write(file, text.data, text.len) != (ssize_t)text.len ||
+        rename(name, path) != 0)
         fuzz_fail("no file can be written in /tmp", input);
     close(file);
-    open_set(path, sets[size % SETS], input);
+    open_set(path, sets[choice % SETS], input);
     unlink(path);
     free(path);
     return 0;
