@@ -343,6 +343,16 @@ static bool read_any_limit(const char *text, struct err *err)
            read_limit(text, &times, &limit, err);
 }
 
+/* "error_rate>1" of somebody who means one in a hundred would pass whatever happens. */
+static bool can_hold(const struct condition *condition, struct err *err)
+{
+    const struct figure *figure = &condition->figure;
+    bool never = condition->below ? condition->limit <= 0 : condition->limit >= 1;
+    bool ours = figure->kind != FIGURE_METRIC || figure->id < METRIC_COUNT;
+    return figure->unit != UNIT_SHARE || !ours || condition->or_equal || !never ||
+           err_set(err, "a share is between 0 and 1, so this never holds; one in a hundred is 1%%");
+}
+
 static bool condition_read(const char *text, const struct known *known, bool more,
                            struct condition *out, struct err *err)
 {
@@ -363,7 +373,7 @@ static bool condition_read(const char *text, const struct known *known, bool mor
     snprintf(limit, sizeof limit, "%.*s", (int)bare.len, bare.data);
     if (!read_figure(known, figure, &out->figure, &unknown, err))
         return unknown && more ? read_any_limit(limit, err) : false;
-    return read_limit(limit, &out->figure, &out->limit, err);
+    return read_limit(limit, &out->figure, &out->limit, err) && can_hold(out, err);
 }
 
 bool condition_check(const char *text, const struct own_metrics *own, bool more, struct err *err)
