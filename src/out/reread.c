@@ -48,8 +48,17 @@ static bool open_database(const char *path, sqlite3 **db)
     return ok;
 }
 
+/* Where the program was killed, the last results (or all) are in the file beside it. */
 static bool unreadable(const char *path, sqlite3 *db, struct err *err)
 {
+    char *log = mem_printf("%s-wal", path);
+    bool readonly = sqlite3_errcode(db) == SQLITE_CANTOPEN && access(log, F_OK) == 0;
+    free(log);
+    if (readonly)
+        return err_set(err,
+                       "cannot read %s: its run was cut off, so %s-wal has to be put in place, in "
+                       "a folder that can be written; copy both files to one",
+                       path, path);
     return err_set(err, "cannot read %s as the database of a run: %s", path, sqlite3_errmsg(db));
 }
 
@@ -65,8 +74,8 @@ static bool check_schema(const char *path, sqlite3 *db, struct err *err)
     if (version == 0)
         return err_set(err,
                        "%s holds no run: it ended before its database was set up, or is another "
-                       "program's",
-                       path);
+                       "program's, or %s-wal was beside it and is missing or damaged",
+                       path, path);
     return version == SCHEMA ||
            err_set(err, "%s was written by another version of llmbench: its schema is %d, not %d",
                    path, version, SCHEMA);

@@ -138,7 +138,7 @@ class ReportCommand(Case):
     def test_what_passes_no_condition(self):
         """Whatever its figures are: a run whose own code could not be 0."""
         fails = self.root + "/x?status=500"
-        self.run_against(fails, "-n", 3, "--fail-on", "error_rate>100%", "--name", "none", expect=1, path="")
+        self.run_against(fails, "-n", 3, "--fail-on", "cancelled>3", "--name", "none", expect=1, path="")
         self.assertIn("no request succeeded", self.judged("none", expect=1))
         self.run_against(self.root, "-n", 3, "--name", "good")
         base = sqlite3.connect(self.path("outputs/good.db"))
@@ -218,6 +218,24 @@ class ReportCommand(Case):
         self.assertIn("holds no run", self.llmbench("report", "other.db", expect=3).err)
         self.assertIn("give the database", self.llmbench("report", expect=2).err)
         self.assertIn("one file too many", self.llmbench("report", "a.db", "b.db", expect=2).err)
+
+    def test_a_log_that_cannot_be_put_in_place(self):
+        """What a killed run wrote last is in the file beside its database."""
+        process = self.spawn("--url", self.root + "/v1/chat/completions", "--model", "m", "--stream", "-d", "60s", "--name", "run",
+                             "-q", "--offline")
+        wait_for(lambda: os.path.exists(self.path("outputs/run.db-wal")) and
+                 os.path.getsize(self.path("outputs/run.db-wal")) > 200_000, what="results")
+        process.kill()
+        process.wait()
+        os.mkdir(self.path("alone"))
+        shutil.copy(self.path("outputs/run.db"), self.path("alone/run.db"))
+        self.assertIn("run.db-wal was beside it", self.llmbench("report", "alone/run.db", expect=3).err)
+        os.unlink(self.path("outputs/run.db-shm"))
+        os.chmod(self.path("outputs"), 0o500)
+        self.addCleanup(os.chmod, self.path("outputs"), 0o700)
+        if not os.access(self.path("outputs"), os.W_OK):  # root may write anywhere
+            result = self.llmbench("report", "outputs/run.db", expect=3)
+            self.assertIn("in a folder that can be written; copy both files to one", result.err)
 
     def test_damaged_rows_are_named(self):
         self.run_against(self.root, "-n", 5)
