@@ -205,8 +205,9 @@ static const struct about_row environment[] = {
                        "~/.local/state)"},
     {"XDG_CACHE_HOME", "where downloaded data is kept, below llmbench/datasets (default: "
                        "~/.cache)"},
-    {"MODELSCOPE_ENDPOINT, HF_ENDPOINT", "where data is downloaded from, tried in this order "
-                                         "(default: the public hubs)"},
+    {"MODELSCOPE_ENDPOINT, HF_ENDPOINT",
+     "where data is downloaded from over https, tried in this order "
+     "(default: the public hubs)"},
     {"WANDB_API_KEY", "the key for --wandb; by itself it turns nothing on"},
     {"WANDB_BASE_URL", "where --wandb logs to (default: https://api.wandb.ai)"},
     {"http_proxy, https_proxy, no_proxy", "the proxy; never used for a target on this machine"},

@@ -13,11 +13,13 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/units.h"
+#include "io/http.h"
 #include "io/loop.h"
 
 enum {
     TRIES = 3, /* at one source, as long as each brings something */
     TAG_LIMIT = 512,
+    HEADER_LIMIT = 256 * 1024, /* of one try, redirects and trailers included: libcurl keeps them */
     REDIRECTS = 10,
 };
 
@@ -34,6 +36,7 @@ struct transfer {
     uint64_t asked_from; /* first byte asked for; 0 = the whole file */
     uint64_t came_from;  /* of Content-Range, NO_RANGE = none */
     char etag[TAG_LIMIT];
+    size_t header_bytes;
     bool begun;  /* the body has begun and the part is ready for it */
     bool judged; /* its first byte that is not blank was right */
     bool interrupted;
@@ -68,6 +71,11 @@ static size_t on_header(char *line, size_t one, size_t len, void *arg)
     struct transfer *transfer = arg;
     char value[TAG_LIMIT];
     (void)one;
+    transfer->header_bytes += len;
+    if (transfer->header_bytes > HEADER_LIMIT) {
+        err_set(&transfer->err, "its headers are larger than the limit of %d bytes", HEADER_LIMIT);
+        return 0;
+    }
     if (header_is(line, len, "HTTP/")) {
         transfer->etag[0] = 0;
         transfer->came_from = NO_RANGE;
@@ -84,9 +92,21 @@ static size_t on_header(char *line, size_t one, size_t len, void *arg)
     return len;
 }
 
+/* Data that somebody on the way can change is no data. */
+static bool is_safe(const char *url, struct err *err)
+{
+    if (strncasecmp(url, "https:", 6) == 0 || http_is_local(url))
+        return true;
+    return err_set(err, "%s is not https, and not on this machine", url);
+}
+
 static bool begin_body(struct transfer *transfer)
 {
     long status = 0;
+    char *from = NULL; /* after all redirects */
+    curl_easy_getinfo(transfer->curl, CURLINFO_EFFECTIVE_URL, &from);
+    if (from && !is_safe(from, &transfer->err))
+        return false;
     curl_easy_getinfo(transfer->curl, CURLINFO_RESPONSE_CODE, &status);
     if (status == 206 && transfer->asked_from > 0 && transfer->came_from == transfer->asked_from) {
         transfer->judged = true;
@@ -153,13 +173,6 @@ static int on_progress(void *arg, curl_off_t total, curl_off_t now, curl_off_t a
 
 /* ---- one try ---- */
 
-bool fetch_is_local(const char *url)
-{
-    return strncasecmp(url, "http://127.", 11) == 0 ||
-           strncasecmp(url, "http://localhost", 16) == 0 ||
-           strncasecmp(url, "http://[::1]", 12) == 0;
-}
-
 static void set_options(struct transfer *transfer)
 {
     CURL *curl = transfer->curl;
@@ -184,7 +197,7 @@ static void set_options(struct transfer *transfer)
     curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
     curl_easy_setopt(curl, CURLOPT_XFERINFODATA, transfer);
     curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
-    if (fetch_is_local(transfer->url))
+    if (http_is_local(transfer->url))
         curl_easy_setopt(curl, CURLOPT_PROXY, "");
 }
 
@@ -234,6 +247,8 @@ static enum try_result try_once(const struct fetch_config *config, const char *u
                                 struct part *part, struct err *err)
 {
     char detail[CURL_ERROR_SIZE] = "";
+    if (!is_safe(url, err))
+        return TRY_GIVE_UP;
     struct transfer transfer = {.config = config,
                                 .url = url,
                                 .part = part,

@@ -34,6 +34,3 @@ enum fetch_result {
 
 /* `source` receives the index of the URL that served. */
 enum fetch_result fetch_file(const struct fetch_config *config, size_t *source, struct err *err);
-
-/* A URL on this machine, which no proxy serves. */
-bool fetch_is_local(const char *url);

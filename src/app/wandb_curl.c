@@ -6,8 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "app/fetch.h"
 #include "base/mem.h"
+#include "io/http.h"
 
 #define PUBLIC_ROOT "https://api.wandb.ai"
 #define API_HOST "https://api."
@@ -133,7 +133,7 @@ static void set_options(struct wandb_curl *curl, const char *url, const char *js
     curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, on_progress);
     curl_easy_setopt(easy, CURLOPT_XFERINFODATA, curl);
     curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
-    if (fetch_is_local(url))
+    if (http_is_local(url))
         curl_easy_setopt(easy, CURLOPT_PROXY, "");
 }
 

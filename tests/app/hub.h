@@ -40,6 +40,7 @@ struct hub_answer {
     size_t send;       /* bytes to send before closing; SIZE_MAX = all */
     const char *other; /* instead of the body */
     size_t claim_from; /* in Content-Range */
+    char location[64]; /* of a 302 */
 };
 
 static void hub_send(int fd, const void *data, size_t len)
@@ -68,7 +69,7 @@ static void hub_answer(struct hub *hub, int fd, const struct hub_answer *answer)
         at += snprintf(head + at, sizeof head - (size_t)at, "Content-Range: bytes %zu-%d/%d\r\n",
                        answer->claim_from, HUB_BODY - 1, HUB_BODY);
     if (answer->status == 302)
-        at += snprintf(head + at, sizeof head - (size_t)at, "Location: /ok\r\n");
+        at += snprintf(head + at, sizeof head - (size_t)at, "Location: %s\r\n", answer->location);
     at += snprintf(head + at, sizeof head - (size_t)at, "\r\n");
     hub_send(fd, head, (size_t)at);
     if (len > answer->send)
@@ -77,6 +78,20 @@ static void hub_answer(struct hub *hub, int fd, const struct hub_answer *answer)
     atomic_fetch_add(&hub->sent, len);
     if (hub->watched && access(hub->watched, F_OK) == 0)
         atomic_store(&hub->seen, true);
+}
+
+/* Chunked, with trailers of 4 MB. */
+static void hub_trailers(int fd)
+{
+    static const char HEAD[] =
+        "HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n";
+    char line[1024];
+    memset(line, 'x', sizeof line);
+    memcpy(line, "X: ", 3);
+    memcpy(line + sizeof line - 2, "\r\n", 2);
+    hub_send(fd, HEAD, sizeof HEAD - 1);
+    for (int i = 0; i < 4096; i++)
+        hub_send(fd, line, sizeof line);
 }
 
 static void hub_line(const char *request, const char *name, char *out, size_t size)
@@ -97,7 +112,7 @@ static void hub_decide(const char *path, size_t hit, const char *range, const ch
     *out = (struct hub_answer){.status = 200, .etag = etag, .send = SIZE_MAX};
     if (strcmp(path, "/404") == 0)
         out->status = 404;
-    else if (strcmp(path, "/redirect") == 0)
+    else if (strcmp(path, "/redirect") == 0 || strcmp(path, "/elsewhere") == 0)
         out->status = 302;
     else if (strcmp(path, "/html") == 0)
         out->other = "\n <html>please log in</html>";
@@ -162,7 +177,12 @@ static void hub_serve(struct hub *hub, int fd)
     }
     struct hub_answer answer;
     hub_decide(path, hit, range, if_range, hub->body + HUB_LINE, &answer);
-    if (answer.status)
+    snprintf(answer.location, sizeof answer.location, "/ok");
+    if (strcmp(path, "/elsewhere") == 0)
+        snprintf(answer.location, sizeof answer.location, "http://0.0.0.0:%u/ok", hub->port);
+    if (strcmp(path, "/trailers") == 0)
+        hub_trailers(fd);
+    else if (answer.status)
         hub_answer(hub, fd, &answer);
 }
 

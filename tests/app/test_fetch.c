@@ -56,9 +56,10 @@ static enum fetch_result fetch(struct place *place, const char *const paths[SOUR
     const char *list[SOURCES];
     size_t count = 0;
     for (; count < SOURCES && paths[count]; count++) {
-        snprintf(urls[count], sizeof urls[count], "http://127.0.0.1:%u%s",
-                 paths[count][0] == '!' ? 1 : place->hub.port,
-                 paths[count] + (paths[count][0] == '!'));
+        char first = paths[count][0];
+        snprintf(urls[count], sizeof urls[count], "http://%s:%u%s",
+                 first == '~' ? "0.0.0.0" : "127.0.0.1", first == '!' ? 1 : place->hub.port,
+                 paths[count] + (first != '/'));
         list[count] = urls[count];
     }
     struct fetch_config config = {
@@ -85,7 +86,8 @@ static bool file_is_whole(const struct place *place)
 
 static const struct {
     const char *name;
-    const char *paths[SOURCES]; /* '!' before a path: nobody listens there */
+    /* '!' before a path: nobody listens there; '~': a host that is not said to be this machine */
+    const char *paths[SOURCES];
     uint64_t limit;
     enum fetch_result result;
     size_t source, hits;
@@ -120,6 +122,10 @@ static const struct {
     {"blank", {"/blank"}, HUB_BODY, FETCH_FAILED, 0, 1, "", "the answer is empty"},
     {"too large", {"/ok"}, HUB_BODY - 1, FETCH_FAILED, 0, 1, "", "larger than the limit"},
     {"nobody", {"!/ok"}, HUB_BODY, FETCH_FAILED, 0, 0, "", "connect"},
+    {"not https", {"~/ok"}, HUB_BODY, FETCH_FAILED, 0, 0, "", "is not https"},
+    {"not https, then the second", {"~/ok", "/ok"}, HUB_BODY, FETCH_DONE, 1, 1, "", ""},
+    {"redirected to no https", {"/elsewhere"}, HUB_BODY, FETCH_FAILED, 0, 2, "", "is not https"},
+    {"trailers without end", {"/trailers"}, HUB_BODY, FETCH_FAILED, 0, 1, "", "headers are larger"},
     {"no source", {NULL}, HUB_BODY, FETCH_FAILED, 0, 0, "", "no source"},
 };
 
