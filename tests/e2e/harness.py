@@ -310,18 +310,20 @@ def sends(data, pause=0.0):
 
 def wait_read(connection, patience=20):
     """Until the other side, a program of this machine, has taken out of its socket all that was sent to it: what a reset finds
-    there unread may be lost."""
-    host, port = connection.getpeername()[:2]
-    ours = "%08X:%04X" % (struct.unpack("=I", socket.inet_aton(host))[0], port)
+    there unread may be lost, and what has not got there yet is."""
+    def name(address):
+        return "%08X:%04X" % (struct.unpack("=I", socket.inet_aton(address[0]))[0], address[1])
+    ours, theirs = name(connection.getsockname()), name(connection.getpeername())
 
-    def unread():
+    def queued(local, remote, which):
         with open("/proc/net/tcp", encoding="ascii") as table:
             for row in table:
                 words = row.split()
-                if words[1] == ours:
-                    return int(words[4].partition(":")[2], 16)
+                if words[1:3] == [local, remote]:
+                    return int(words[4].split(":")[which], 16)
         return 0  # it has been closed
-    wait_for(lambda: unread() == 0, patience, "that all was read")
+    wait_for(lambda: queued(ours, theirs, 0) == 0, patience, "that all got there")
+    wait_for(lambda: queued(theirs, ours, 1) == 0, patience, "that all was read")
 
 
 def reset(connection):
