@@ -82,10 +82,7 @@ static bool parse(const struct mock_http *http, struct mock_ask *ask, struct moc
     mock_ask_init(ask, true);
     if (!mock_http_header(http, "anthropic-version").len)
         return mock_refuse(no, 400, NULL, NULL, "anthropic-version: header is required");
-    cJSON *body = mock_read_object(buf_span(&http->body), no);
-    bool ok = body && read_body(body, ask, no);
-    cJSON_Delete(body);
-    return ok;
+    return mock_read_body(buf_span(&http->body), read_body, ask, no);
 }
 
 /* ---- answers ---- */

@@ -277,7 +277,7 @@ static bool check_json(struct span body, struct mock_refusal *no)
     return token == JSON_END;
 }
 
-struct cJSON *mock_read_object(struct span body, struct mock_refusal *no)
+static struct cJSON *read_object(struct span body, struct mock_refusal *no)
 {
     size_t valid = mock_text_invalid(body);
     if (valid < body.len) {
@@ -299,4 +299,15 @@ struct cJSON *mock_read_object(struct span body, struct mock_refusal *no)
     mock_wrong_type(no, "body", MOCK_IS_OBJECT, root);
     cJSON_Delete(root);
     return NULL;
+}
+
+bool mock_read_body(struct span body,
+                    bool (*read)(const struct cJSON *object, struct mock_ask *ask,
+                                 struct mock_refusal *no),
+                    struct mock_ask *ask, struct mock_refusal *no)
+{
+    cJSON *object = read_object(body, no);
+    bool ok = object && read(object, ask, no);
+    cJSON_Delete(object);
+    return ok;
 }

@@ -82,8 +82,12 @@ const char *mock_field_text(const struct cJSON *object, const char *name); /* NU
 
 /* ---- bodies ---- */
 
-/* Strictly: valid UTF-8, one JSON object and nothing after it. The caller deletes what it gets. */
-struct cJSON *mock_read_object(struct span body, struct mock_refusal *no) MUST_CHECK;
+/* Has `read` fill the ask from the body's object. The body is taken strictly: valid UTF-8, one JSON
+ * object and nothing after it. */
+bool mock_read_body(struct span body,
+                    bool (*read)(const struct cJSON *object, struct mock_ask *ask,
+                                 struct mock_refusal *no),
+                    struct mock_ask *ask, struct mock_refusal *no) MUST_CHECK;
 /* Checks the field "messages", which is an array, and adds its texts to ask->prompt_tokens. */
 bool mock_read_messages(const struct cJSON *object, const char *inside, struct mock_ask *ask,
                         struct mock_refusal *no) MUST_CHECK;

@@ -104,10 +104,7 @@ static bool parse(const struct mock_http *http, struct mock_ask *ask, struct moc
 {
     mock_ask_init(ask, true);
     ask->stream = wants_stream(http);
-    cJSON *body = mock_read_object(buf_span(&http->body), no);
-    bool ok = body && read_body(body, ask, no);
-    cJSON_Delete(body);
-    return ok;
+    return mock_read_body(buf_span(&http->body), read_body, ask, no);
 }
 
 /* ---- answers ---- */

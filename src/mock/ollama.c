@@ -65,9 +65,11 @@ static bool read_prompt(const cJSON *body, struct mock_ask *ask, struct mock_ref
     return true;
 }
 
-static bool read_body(const cJSON *body, const struct mock_field *fields, size_t count,
-                      struct mock_ask *ask, struct mock_refusal *no)
+static bool read_body(const cJSON *body, struct mock_ask *ask, struct mock_refusal *no)
 {
+    const struct mock_field *fields = ask->chat ? chat_fields : generate_fields;
+    size_t count = ask->chat ? sizeof chat_fields / sizeof *chat_fields
+                             : sizeof generate_fields / sizeof *generate_fields;
     const cJSON *options = cJSON_GetObjectItemCaseSensitive(body, "options");
     if (!mock_check_fields(body, "", fields, count, no) ||
         !mock_check_fields(options, "options.", option_fields,
@@ -84,22 +86,14 @@ static bool read_body(const cJSON *body, const struct mock_field *fields, size_t
 static bool parse_chat(const struct mock_http *http, struct mock_ask *ask, struct mock_refusal *no)
 {
     mock_ask_init(ask, true);
-    cJSON *body = mock_read_object(buf_span(&http->body), no);
-    bool ok =
-        body && read_body(body, chat_fields, sizeof chat_fields / sizeof *chat_fields, ask, no);
-    cJSON_Delete(body);
-    return ok;
+    return mock_read_body(buf_span(&http->body), read_body, ask, no);
 }
 
 static bool parse_generate(const struct mock_http *http, struct mock_ask *ask,
                            struct mock_refusal *no)
 {
     mock_ask_init(ask, false);
-    cJSON *body = mock_read_object(buf_span(&http->body), no);
-    bool ok = body && read_body(body, generate_fields,
-                                sizeof generate_fields / sizeof *generate_fields, ask, no);
-    cJSON_Delete(body);
-    return ok;
+    return mock_read_body(buf_span(&http->body), read_body, ask, no);
 }
 
 /* ---- answers ---- */

@@ -143,10 +143,7 @@ static bool parse(const struct mock_http *http, bool chat, struct mock_ask *ask,
                   struct mock_refusal *no)
 {
     mock_ask_init(ask, chat);
-    cJSON *body = mock_read_object(buf_span(&http->body), no);
-    bool ok = body && read_body(body, ask, no);
-    cJSON_Delete(body);
-    return ok;
+    return mock_read_body(buf_span(&http->body), read_body, ask, no);
 }
 
 bool mock_openai_parse_chat(const struct mock_http *http, struct mock_ask *ask,

@@ -197,12 +197,10 @@ static bool parse(const struct mock_http *http, bool chat, struct mock_ask *ask,
 {
     mock_ask_init(ask, chat);
     ask->per_event = SENTENCE;
-    cJSON *body = mock_read_object(buf_span(&http->body), no);
-    bool ok = body && read_body(body, ask, no);
-    cJSON_Delete(body);
-    if (ok)
-        ask->model = model_of(http->path);
-    return ok;
+    if (!mock_read_body(buf_span(&http->body), read_body, ask, no))
+        return false;
+    ask->model = model_of(http->path);
+    return true;
 }
 
 static bool parse_chat(const struct mock_http *http, struct mock_ask *ask, struct mock_refusal *no)

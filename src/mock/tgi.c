@@ -29,7 +29,7 @@ static const struct mock_field parameter_fields[] = {
     {"stop", MOCK_IS_ARRAY, 0, 0, false},
 };
 
-static bool read_body(const cJSON *body, bool stream, struct mock_ask *ask, struct mock_refusal *no)
+static bool read_body(const cJSON *body, struct mock_ask *ask, struct mock_refusal *no)
 {
     if (!mock_check_fields(body, "", body_fields, sizeof body_fields / sizeof *body_fields, no))
         return false;
@@ -38,7 +38,6 @@ static bool read_body(const cJSON *body, bool stream, struct mock_ask *ask, stru
                            sizeof parameter_fields / sizeof *parameter_fields, no))
         return false;
     mock_count_prompt(mock_field_text(body, "inputs"), ask);
-    ask->stream = stream;
     ask->least = 1; /* the special one */
     ask->max_tokens = mock_field_integer(parameters, "max_new_tokens", -1);
     ask->details = mock_field_true(parameters, "details");
@@ -49,10 +48,8 @@ static bool parse(const struct mock_http *http, bool stream, struct mock_ask *as
                   struct mock_refusal *no)
 {
     mock_ask_init(ask, false);
-    cJSON *body = mock_read_object(buf_span(&http->body), no);
-    bool ok = body && read_body(body, stream, ask, no);
-    cJSON_Delete(body);
-    return ok;
+    ask->stream = stream;
+    return mock_read_body(buf_span(&http->body), read_body, ask, no);
 }
 
 static bool parse_stream(const struct mock_http *http, struct mock_ask *ask,

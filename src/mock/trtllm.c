@@ -24,14 +24,13 @@ static const struct mock_field fields[] = {
     {"random_seed", MOCK_IS_INTEGER, 0, 0, false},
 };
 
-static bool read_body(const cJSON *body, bool stream, struct mock_ask *ask, struct mock_refusal *no)
+static bool read_body(const cJSON *body, struct mock_ask *ask, struct mock_refusal *no)
 {
     if (!mock_check_fields(body, "", fields, sizeof fields / sizeof *fields, no))
         return false;
     mock_count_prompt(mock_field_text(body, "text_input"), ask);
-    ask->stream = stream;
     ask->max_tokens = mock_field_integer(body, "max_tokens", -1);
-    if (!stream && mock_field_true(body, "stream"))
+    if (!ask->stream && mock_field_true(body, "stream"))
         return mock_refuse(no, 400, NULL, NULL,
                            "generate expects one response and the model was asked for several by "
                            "\"stream\":true: use generate_stream");
@@ -44,10 +43,8 @@ static bool parse(const struct mock_http *http, bool stream, struct mock_ask *as
                   struct mock_refusal *no)
 {
     mock_ask_init(ask, false);
-    cJSON *body = mock_read_object(buf_span(&http->body), no);
-    bool ok = body && read_body(body, stream, ask, no);
-    cJSON_Delete(body);
-    return ok;
+    ask->stream = stream;
+    return mock_read_body(buf_span(&http->body), read_body, ask, no);
 }
 
 static bool parse_stream(const struct mock_http *http, struct mock_ask *ask,
