@@ -103,12 +103,12 @@ static bool add_line(struct vocabulary *vocabulary, struct span line, struct buf
 static bool read_lines(struct vocabulary *vocabulary, struct span file, struct err *err)
 {
     struct buf bytes, text;
-    const char *end = file.data + file.len;
+    const char *begin = file.len ? file.data : "", *end = begin + file.len;
     bool ok = true;
     unsigned line = 0;
     buf_init(&bytes, TOKEN_MOST);
     buf_init(&text, (size_t)TOKEN_MOST * 2);
-    for (const char *at = file.data; at < end && ok;) {
+    for (const char *at = begin; at < end && ok;) {
         const char *stop = memchr(at, '\n', (size_t)(end - at));
         struct span text_of = span_without_tail(span_of(at, (size_t)((stop ? stop : end) - at)));
         line++;

@@ -197,6 +197,14 @@ static void test_decoding(void **state)
     }
 }
 
+static void test_a_rank_file_of_no_bytes(void **state)
+{
+    (void)state;
+    struct err err;
+    assert_null(tokenizer_from_bytes("r50k_base.tiktoken", span_of(NULL, 0), &err));
+    CHECK_TEXT("empty", err.text, "r50k_base.tiktoken: it lacks the token of some byte");
+}
+
 /* One piece of a million characters: quadratic merging would take hours. */
 static void test_long_piece(void **state)
 {
@@ -225,6 +233,7 @@ int main(void)
         cmocka_unit_test(test_ids),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_decoding),
+        cmocka_unit_test(test_a_rank_file_of_no_bytes),
         cmocka_unit_test(test_long_piece),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
