@@ -104,7 +104,7 @@ static const char run_sql[] =
     "version,libraries,name,url,model,api,dataset,data_source,tokenizer,calibration,calibrated,"
     "host,log,options,started_unix,ended,end_reason,stop_reason,interrupted FROM run";
 
-enum run_column { STARTED_UNIX = 14, ENDED, END_REASON, STOP_REASON, INTERRUPTED };
+enum run_column { OPTIONS = 13, STARTED_UNIX, ENDED, END_REASON, STOP_REASON, INTERRUPTED };
 
 static void take_facts(struct reread *reread, sqlite3_stmt *row, const char *path)
 {
@@ -146,6 +146,11 @@ static enum reread_result take_run(struct reread *reread, const struct reread_jo
     if (!row || sqlite3_step(row) != SQLITE_ROW) {
         sqlite3_finalize(row);
         return reread_fail(job, db, err);
+    }
+    if (!reread_is_object(row, OPTIONS)) {
+        sqlite3_finalize(row);
+        err_set(err, "%s: the run's options are no JSON object", job->path);
+        return REREAD_UNREADABLE;
     }
     struct reports *reports = &reread->reports;
     const char *reason = (const char *)sqlite3_column_text(row, END_REASON);

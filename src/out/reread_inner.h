@@ -40,6 +40,7 @@ extern const char reread_stage_columns[];
 
 /* Text of a column, owned; NULL for NULL. */
 char *reread_text(sqlite3_stmt *stmt, int column);
+bool reread_is_object(sqlite3_stmt *stmt, int column);      /* JSON's; not for NULL */
 double reread_number(sqlite3_stmt *stmt, int column);       /* NAN for NULL */
 uint64_t reread_count(sqlite3_stmt *stmt, int column);      /* 0 for NULL and what is negative */
 sqlite3_stmt *reread_prepare(sqlite3 *db, const char *sql); /* or NULL */

@@ -83,6 +83,17 @@ char *reread_text(sqlite3_stmt *stmt, int column)
     return text ? mem_text((const char *)text) : NULL;
 }
 
+bool reread_is_object(sqlite3_stmt *stmt, int column)
+{
+    const char *text = (const char *)sqlite3_column_text(stmt, column);
+    struct json json;
+    json_init(&json, text ? text : "", text ? strlen(text) : 0);
+    bool object =
+        json_next(&json) == JSON_OBJECT_BEGIN && json_skip(&json) && json_next(&json) == JSON_END;
+    json_fini(&json);
+    return object;
+}
+
 double reread_number(sqlite3_stmt *stmt, int column)
 {
     return sqlite3_column_type(stmt, column) == SQLITE_NULL ? (double)NAN

@@ -394,10 +394,28 @@ static enum reread_result read_results(struct reread_stage *stage, sqlite3_stmt 
     return result;
 }
 
+static bool check_objects(const struct reread_stage *stage, sqlite3_stmt *row, struct err *err)
+{
+    static const struct {
+        int column;
+        const char *name;
+    } objects[] = {
+        {OPTIONS, "options"}, {VERDICT, "verdict"}, {TRUST, "trust"}, {SCRIPT, "script"}};
+    for (size_t i = 0; i < sizeof objects / sizeof *objects; i++) {
+        int column = objects[i].column;
+        if (sqlite3_column_type(row, column) != SQLITE_NULL && !reread_is_object(row, column))
+            return err_set(err, "%s: stage %u: its %s is no JSON object", stage->job->path,
+                           stage->report->stage, objects[i].name);
+    }
+    return true;
+}
+
 enum reread_result reread_stage(struct reread_stage *stage, sqlite3_stmt *row, struct err *err)
 {
     struct report *report = stage->report;
     report->stage = (uint32_t)reread_count(row, ID);
+    if (!check_objects(stage, row, err))
+        return REREAD_UNREADABLE;
     report->options = reread_text(row, OPTIONS);
     take_plan(row, report);
     stage->ended = sqlite3_column_type(row, DUE) != SQLITE_NULL;

@@ -253,6 +253,19 @@ class ReportCommand(Case):
                 self.assertEqual(result.code, 3, (column, value))
                 self.assertIn("bad.db: result 3: ", result.err)
 
+    def test_damaged_texts_of_run_and_stage_are_named(self):
+        self.run_against(self.root, "-n", 5)
+        for table, column, value in (("run", "options", '{"url":'), ("run", "options", "[]"), ("stage", "trust", "{"),
+                                     ("stage", "verdict", '{"reasons":[]}x'), ("stage", "script", ""), ("stage", "options", "5")):
+            shutil.copy(self.path("outputs/run.db"), self.path("bad.db"))
+            base = sqlite3.connect(self.path("bad.db"))
+            base.execute(f"UPDATE {table} SET {column}=?", (value,))
+            base.commit()
+            base.close()
+            result = self.llmbench("report", "bad.db", "--json", "-")
+            self.assertEqual((result.code, result.out), (3, ""), (column, value))
+            self.assertRegex(result.err, rf"bad\.db: .*{column} (is|are) no JSON object")
+
 
 if __name__ == "__main__":
     unittest.main()

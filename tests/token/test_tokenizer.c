@@ -230,10 +230,8 @@ static void test_long_piece(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ids),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_decoding),
-        cmocka_unit_test(test_a_rank_file_of_no_bytes),
+        cmocka_unit_test(test_ids),        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_decoding),   cmocka_unit_test(test_a_rank_file_of_no_bytes),
         cmocka_unit_test(test_long_piece),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
