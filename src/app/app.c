@@ -12,6 +12,7 @@
 #include "app/help.h"
 #include "app/host.h"
 #include "app/options.h"
+#include "base/interrupt.h"
 #include "base/mem.h"
 
 enum { WIDTH_MIN = 60, WIDTH_DEFAULT = 80, WIDTH_MAX = 100 };
@@ -172,6 +173,7 @@ static void hold_descriptors(void)
 int app_main(int argc, char **argv)
 {
     mem_settle();
+    signals_hold();
     hold_descriptors();
     const struct command *command = &about_commands[0];
     int first = 1, code;

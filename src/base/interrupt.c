@@ -20,6 +20,14 @@ sigset_t signals_all(void)
     return set;
 }
 
+void signals_hold(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
 void signals_block(void)
 {
     sigset_t set = signals_all();

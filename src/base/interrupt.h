@@ -5,6 +5,8 @@
 #include <signal.h>
 #include <stdbool.h>
 
+/* From the program's first moment on SIGUSR1 ends nothing, also where nobody hears it. */
+void signals_hold(void);
 /* Blocks SIGINT, SIGTERM, SIGHUP and SIGUSR1 in this thread and those that it starts (main calls it
  * before any); SIGPIPE and SIGXFSZ are ignored: a write says so. */
 void signals_block(void);

@@ -165,6 +165,16 @@ class Signals(Case):
         self.table = b"".join(lines).decode()
         return lines[0]
 
+    def test_sigusr1_while_options_are_read(self):
+        os.mkfifo(self.path("text"))
+        process = self.begin(self.silent(answered=9), "--prompt", "@text", "-n", 1)
+        with open(self.path("text"), "w", encoding="utf-8") as text:  # once it has opened it, too
+            process.send_signal(signal.SIGUSR1)
+            time.sleep(0.2)
+            self.assertIsNone(process.poll())
+            text.write("hi")
+        self.assertEqual(self.wait(process).code, 0)
+
     def test_sigusr1_before_the_run_ends_nothing(self):
         url = self.silent()
         process = self.begin(url, "--script", self.write("setup.lua", SETUP % url), "--prompt", "hi", "-n", 1)
