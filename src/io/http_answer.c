@@ -28,6 +28,7 @@ static void http_answer_forget(struct transfer *transfer)
     transfer->text[0] = '\0'; /* libcurl keeps the first and says nothing of the second */
     transfer->in_headers = transfer->provisional = transfer->encoded = transfer->chunked = false;
     transfer->followed = transfer->taken = false;
+    transfer->read_fd = CURL_SOCKET_BAD; /* libcurl is about to tell the next one */
     transfer->header_bytes = 0;
     transfer->marker_ns = 0;
     waits_drop(&transfer->http->idle, &transfer->idle);
