@@ -40,7 +40,7 @@ static struct encoded encode(struct tokens *tokens, struct span text, unsigned f
 static bool is_utf8(struct span text)
 {
     bool valid = true;
-    for (const char *at = text.data, *end = at + text.len; valid && at < end;)
+    for (const char *at = text.len ? text.data : "", *end = at + text.len; valid && at < end;)
         at += utf8_step(at, end, &valid);
     return valid;
 }
