@@ -25,7 +25,7 @@ static void http_answer_forget(struct transfer *transfer)
     buf_clear(&exchange->body);
     free(exchange->content_type);
     exchange->content_type = NULL;
-    transfer->text[0] = '\0'; /* libcurl keeps the first and says nothing of the second */
+    transfer->text[0] = '\0'; /* libcurl keeps the first; the next come by http_on_words */
     transfer->in_headers = transfer->provisional = transfer->encoded = transfer->chunked = false;
     transfer->followed = transfer->taken = false;
     transfer->read_fd = CURL_SOCKET_BAD; /* libcurl is about to tell the next one */
@@ -96,6 +96,7 @@ int http_on_ready(void *arg, char *remote, char *local, int remote_port, int loc
     if (exchange->sent_ns) /* the last try was on a kept connection, and so is this */
         http_answer_forget(transfer);
     exchange->resent += transfer->tried;
+    http_easy_talk(transfer, transfer->tried);
     transfer->tried = true;
     transfer->asked_serial = seam_last(transfer->http->seam, CURL_SOCKET_BAD).serial;
     transfer->ready_ns = exchange->sent_ns = now;

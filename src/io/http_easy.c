@@ -43,6 +43,8 @@ static void easy_wire(CURL *easy, struct transfer *transfer)
 {
     curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->text);
+    curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, http_on_words);
+    curl_easy_setopt(easy, CURLOPT_DEBUGDATA, transfer);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, http_on_open);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer);
     curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, http_on_socket);
@@ -245,6 +247,13 @@ static bool easy_set_lines(struct transfer *transfer, const struct list *headers
     return true;
 }
 
+void http_easy_talk(struct transfer *transfer, bool talks)
+{
+    if (transfer->talks != talks)
+        curl_easy_setopt(transfer->easy, CURLOPT_VERBOSE, talks ? 1L : 0L);
+    transfer->talks = talks;
+}
+
 static void easy_set_fresh(struct transfer *transfer, bool fresh)
 {
     if (transfer->fresh != fresh)
@@ -256,6 +265,7 @@ bool http_transfer_dress(struct transfer *transfer, struct exchange *exchange, s
 {
     const struct request *request = exchange->request;
     easy_set_fresh(transfer, exchange->fresh);
+    http_easy_talk(transfer, false);
     return easy_set_url(transfer, request->url, err) && easy_set_proxy(transfer) &&
            easy_set_method(transfer->easy, request, err) &&
            easy_set_lines(transfer, &request->headers, err);

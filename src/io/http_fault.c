@@ -57,14 +57,19 @@ static const struct fault *http_fault_row(CURLcode code, const char *text)
     return &OTHER;
 }
 
-/* Of a request that was sent again libcurl gives no words. A read that failed although the
- * connection did not is one of bytes that libcurl could not take. */
-static bool http_fault_unspoken(const struct transfer *transfer, CURLcode code)
+int http_on_words(CURL *easy, curl_infotype kind, char *data, size_t len, void *arg)
 {
-    if (code != CURLE_RECV_ERROR || transfer->text[0] || transfer->read_fd < 0)
-        return false;
-    struct seam_read last = seam_last(transfer->http->seam, transfer->read_fd);
-    return transfer->exchange->headers_ns && last.serial && !last.end && !last.broken;
+    struct transfer *transfer = arg;
+    char words[sizeof transfer->text];
+    (void)easy;
+    if (kind != CURLINFO_TEXT || transfer->text[0] || len == 0 || len > sizeof words)
+        return 0;
+    memcpy(words, data, len);
+    words[len - (data[len - 1] == '\n')] = '\0';
+    for (size_t i = 0; i < sizeof FAULTS / sizeof *FAULTS; i++)
+        if (FAULTS[i].text && strstr(words, FAULTS[i].text))
+            memcpy(transfer->text, words, sizeof words);
+    return 0;
 }
 
 enum outcome http_fault_of(const struct transfer *transfer, CURLcode code)
@@ -73,8 +78,6 @@ enum outcome http_fault_of(const struct transfer *transfer, CURLcode code)
         return transfer->fault;
     if (code == CURLE_OK) /* libcurl takes a cut in the middle of the headers for an end */
         return OUTCOME_TRUNCATED;
-    if (http_fault_unspoken(transfer, code))
-        return OUTCOME_BAD_RESPONSE;
     const struct fault *row = http_fault_row(code, transfer->text);
     return transfer->exchange->sent_ns ? row->sent : row->unsent;
 }
@@ -88,8 +91,6 @@ char *http_fault_text(const struct transfer *transfer, CURLcode code)
     const char *sentence = http_fault_row(code, transfer->text)->sentence;
     if (sentence && transfer->exchange->sent_ns)
         return mem_text(sentence);
-    if (http_fault_unspoken(transfer, code))
-        return mem_text("the response's chunks are not what the protocol says");
     const char *text = transfer->text[0] ? transfer->text : curl_easy_strerror(code);
     long number = 0;
     if (code == CURLE_COULDNT_CONNECT &&

@@ -59,6 +59,7 @@ struct transfer {
     size_t line_count;        /* how many of the lines are the request's own */
     bool direct;              /* likewise: no proxy */
     bool fresh;               /* likewise: a new connection */
+    bool talks;               /* it is to say all that it does: see http_on_words */
 
     struct wait life; /* in http.running */
     struct wait idle; /* in http.idle: since the request was sent or the last read */
@@ -153,6 +154,7 @@ bool http_transfer_dress(struct transfer *transfer, struct exchange *exchange,
                          struct err *err) MUST_CHECK;
 void http_easy_secure(CURL *easy, const struct http_config *config);
 void http_easy_direct(CURL *easy, bool direct);
+void http_easy_talk(struct transfer *transfer, bool talks);
 
 /* http_answer.c */
 curl_socket_t http_on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *address);
@@ -167,6 +169,10 @@ void http_answer_phases(struct transfer *transfer); /* connected_ns, tls_done_ns
 /* http_fault.c */
 enum outcome http_fault_of(const struct transfer *transfer, CURLcode code);
 char *http_fault_text(const struct transfer *transfer, CURLcode code);
+/* CURLOPT_DEBUGFUNCTION. libcurl writes down the words of the first failure of a transfer and none
+ * of the next, but says them here: the only way to learn how a request that was sent again has
+ * failed. Keeps those that the table of faults knows. */
+int http_on_words(CURL *easy, curl_infotype kind, char *data, size_t len, void *arg);
 
 /* http_url.c */
 struct http_url {

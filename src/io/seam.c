@@ -122,8 +122,6 @@ static ssize_t seam_read_stamped(struct seam *seam, int fd, void *data, size_t l
     ssize_t got = recvmsg(fd, &message, flags);
     if (got >= 0)
         seam_note_read(seam, fd, &message, got == 0);
-    else if (errno != EAGAIN && errno != EINTR)
-        seam->sockets[fd].last.broken = true;
     return got;
 }
 

@@ -24,9 +24,8 @@ struct seam_read {
     uint64_t own_ns;    /* our stamp, taken when the read returned */
     uint64_t kernel_ns; /* the kernel's, of the last segment then queued, as a monotonic time;
                            0 = it gave none, or none that can be trusted */
-    bool more;   /* further bytes lay in the kernel already, so that its stamp may be theirs */
-    bool end;    /* the peer had ended the connection: nothing was read */
-    bool broken; /* a later read failed */
+    bool more; /* further bytes lay in the kernel already, so that its stamp may be theirs */
+    bool end;  /* the peer had ended the connection: nothing was read */
 };
 
 /* Times at which the system's clock was set while the seam was in use, and by how much at most. */

@@ -164,32 +164,43 @@ class Faults(Case):
             self.assertEqual(result.out, "")
 
 
-class SentAgain(Case):
+class SentAgain(Certificates):
     """libcurl's words for a second try are those of the first: they must not name the outcome."""
+
+    def second_try(self, name, outcome, data, fragment, context=None):
+        seen = []
+
+        def serve(connection, _):
+            if read_request(connection):
+                seen.append(connection)
+                connection.sendall(GOOD if len(seen) == 1 else data)
+                if len(seen) == 1 and read_request(connection):
+                    reset(connection)
+                elif outcome == "reset":
+                    wait_read(connection)
+                    reset(connection)
+        with ScriptedServer(serve, context=context) as server:
+            self.run_against(server.url, "--prompt", "x", "--stream", "-n", 2, "--parallel", 1, "--name", name,
+                             *(["--insecure"] if context else []), dataset=None)
+        rows = self.database(name).execute("SELECT outcome, resent, error FROM result ORDER BY arrival").fetchall()
+        self.assertEqual([(row["outcome"], row["resent"]) for row in rows], [("ok", 0), (outcome, 1)], rows[1]["error"])
+        self.assertIn(fragment, rows[1]["error"])
+        self.assertNotIn("reset", rows[1]["error"])
 
     def test_what_the_second_try_met(self):
         head = STREAM_HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+        self.make_ca("ca")
+        context = self.issue("here", "IP:127.0.0.1")
         cases = (("bad_response", head + b"zz\r\nhello\r\n", "chunk"), ("truncated", head + b"5\r\nda", ""),
-                 ("bad_response", b"SSH-2.0-OpenSSH_9.2\r\n", ""), ("reset", head + b"5\r\ndata:\r\n", ""))
+                 ("bad_response", head + b"5\r\ndata:\r\nzz\r\n", "chunk"), ("bad_response", b"SSH-2.0-OpenSSH_9.2\r\n", ""),
+                 ("too_large", head + b"0\r\nX: " + b"y" * 5000 + b"\r\n\r\n", "trailers"),
+                 ("reset", head + b"5\r\ndata:\r\n", ""))
         for number, (outcome, data, fragment) in enumerate(cases):
-            seen = []
-
-            def serve(connection, _, data=data, seen=seen, outcome=outcome):
-                if read_request(connection):
-                    seen.append(connection)
-                    connection.sendall(GOOD if len(seen) == 1 else data)
-                    if len(seen) == 1 and read_request(connection):
-                        reset(connection)
-                    elif outcome == "reset":
-                        wait_read(connection)
-                        reset(connection)
-            with self.subTest(outcome), ScriptedServer(serve) as server:
-                name = f"again{number}"
-                self.run_against(server.url, "--prompt", "x", "--stream", "-n", 2, "--parallel", 1, "--name", name, dataset=None)
-                rows = self.database(name).execute("SELECT outcome, resent, error FROM result ORDER BY arrival").fetchall()
-                self.assertEqual([(row["outcome"], row["resent"]) for row in rows], [("ok", 0), (outcome, 1)], rows[1]["error"])
-                self.assertIn(fragment, rows[1]["error"])
-                self.assertNotIn("reset", rows[1]["error"])
+            with self.subTest(outcome, data=data):
+                self.second_try(f"again{number}", outcome, data, fragment)
+            if outcome not in ("reset", "truncated"):  # which TLS has in words of its own
+                with self.subTest(outcome, data=data, over="TLS"):
+                    self.second_try(f"tls{number}", outcome, data, fragment, context)
 
 
 class Scenarios(Case):
