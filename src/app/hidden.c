@@ -1,9 +1,11 @@
 #include "app/hidden.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "base/span.h"
+#include "wire/json.h"
 
 /* URLs that come from the environment, some of them read by libcurl alone. */
 static const char *const url_variables[] = {
@@ -38,6 +40,32 @@ static void add_own(struct secrets *secrets, const struct opt_set *set, struct l
     }
 }
 
+/* Values of JSON that an option puts into each body, by the names of their fields. */
+static void add_fields(struct secrets *secrets, const char *option, const char *text,
+                       struct log *log)
+{
+    struct json json;
+    enum json_token token = JSON_END;
+    bool secret = false;
+    json_init(&json, text ? text : "", text ? strlen(text) : 0);
+    while (text && (token = json_next(&json)) != JSON_END && token != JSON_ERROR) {
+        if (secret && token == JSON_STRING)
+            secrets_register(secrets, json.text, option, log);
+        secret = token == JSON_KEY && secrets_field(json.text);
+    }
+    json_fini(&json);
+}
+
+/* NAME=VALUE */
+static void add_parameters(struct secrets *secrets, const struct list *parameters, struct log *log)
+{
+    for (size_t i = 0; i < parameters->count; i++) {
+        const char *text = parameters->items[i], *equals = strchr(text, '=');
+        if (equals && secrets_field(span_of(text, (size_t)(equals - text))))
+            secrets_register(secrets, span_text(equals + 1), "--parameters", log);
+    }
+}
+
 void hidden_add(struct secrets *secrets, const struct options *options, struct log *log)
 {
     const struct run_spec *spec = &options->spec;
@@ -51,6 +79,10 @@ void hidden_add(struct secrets *secrets, const struct options *options, struct l
         secrets_register(secrets, span_text(password), "LLMBENCH_KEY_PASSWORD", log);
     for (size_t i = 0; i < spec->headers.count; i++)
         secrets_register_header(secrets, spec->headers.items[i], log);
+    add_fields(secrets, "--query-template", spec->query_template, log);
+    add_fields(secrets, "--hyperparameters", spec->hyperparameters, log);
+    add_fields(secrets, "--extra-args", spec->extra_args, log);
+    add_parameters(secrets, &spec->parameters, log);
     add_urls(secrets, spec, log);
     add_own(secrets, &options->set, log);
 }

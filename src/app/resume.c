@@ -116,13 +116,24 @@ static bool check_secrets(const struct resume_options *resume, const struct opt_
     return true;
 }
 
+/* What held a secret, be it a part of the bodies. */
+static bool is_asked_again(const struct resume_options *resume, const struct opt_set *set,
+                           const struct opt_row *row)
+{
+    for (size_t i = 0; i < resume->again.count; i++)
+        if (opt_find(set, resume->again.items[i]) == row)
+            return true;
+    return false;
+}
+
 bool resume_check(const struct resume_options *resume, const struct opt_set *set, struct err *err)
 {
     if (!resume->read)
         return true;
     for (size_t i = 0; i < set->count; i++)
         if (opt_origin(set, &set->rows[i]) == OPT_COMMAND_LINE &&
-            !is_one_of(set->rows[i].name, may_differ, sizeof may_differ / sizeof *may_differ))
+            !is_one_of(set->rows[i].name, may_differ, sizeof may_differ / sizeof *may_differ) &&
+            !is_asked_again(resume, set, &set->rows[i]))
             return err_set(err,
                            "--resume goes on with the plan in the database, so --%s cannot be "
                            "given; only secrets and outputs may differ",

@@ -60,5 +60,8 @@ void secrets_register_login(struct secrets *secrets, struct span user, struct sp
 /* Whether a header (or field) of that name holds a secret whatever its value is: "Authorization",
  * "x-api-key", "Set-Cookie". */
 bool secrets_name(struct span name);
+/* The same for a field of a request's body, where many names are innocent that no header would
+ * have: "eos_token", "prompt_cache_key". "api_key", "access_token" and "client_secret" are not. */
+bool secrets_field(struct span name);
 /* "Name: value", if the name is that of a confidential header; "Bearer X" hides X as well. */
 void secrets_register_header(struct secrets *secrets, const char *line, struct log *log);

@@ -47,6 +47,24 @@ bool secrets_name(struct span name)
     return is_confidential(name);
 }
 
+bool secrets_field(struct span name)
+{
+    static const char *const words[] = {
+        "apikey",     "secret",      "password",  "passwd",      "credential", "authorization",
+        "privatekey", "accesstoken", "authtoken", "bearertoken", "accesskey",
+    };
+    char bare[256];
+    size_t len = 0;
+    for (size_t i = 0; i < name.len && len + 1 < sizeof bare; i++)
+        if (name.data[i] && name.data[i] != '_' && name.data[i] != '-')
+            bare[len++] = name.data[i];
+    bare[len] = '\0';
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcasestr(bare, words[i]))
+            return true;
+    return false;
+}
+
 /* ---- the parts of a URL ---- */
 
 /* Where they stand in the URL; those that are not there are empty. */

@@ -304,6 +304,14 @@ class Resume(Case):
         report = self.llmbench("report", self.path_of("cut"), "--report", "none", expect=1)
         self.assertEqual(report.err, "llmbench report: stage 1 (3 parallel) fails --fail-on 'ok>10': 400\n")
 
+    def test_a_secret_of_the_bodies_is_given_again(self):
+        words = ("--extra-args", '{"tenant":{"api_key":"WORDKEY-of-a-body"},"eos_token":"</s>"}')
+        self.cut("cut", "-n", 60, "-c", 1, *words)
+        self.refused("give --extra-args again", expect=2)
+        self.llmbench("--resume", self.path_of("cut"), *words, expect=0)
+        with open(self.path_of("cut"), "rb") as base:
+            self.assertNotIn(b"WORDKEY", base.read())
+
     def test_secrets_are_given_again(self):
         key = "sk-resume-0123456789abcdef"
         self.cut("cut", "-n", 60, "-c", 1, "--api-key", key, "--header", f"X-Token: {key}")

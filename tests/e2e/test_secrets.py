@@ -178,6 +178,16 @@ class Secrets(Case):
         self.assertIn("?api_key=[redacted]&n=1", run["url"])
         self.assertIn("?api_key=[redacted]&n=1", json.loads(run["options"])["url"])
 
+    def test_fields_of_the_bodies(self):
+        keys = ("WORDEXTRA-1/2", "WORDHYPER-3/4", "WORDPARAM-5/6", "WORDTEMPLATE-7/8")
+        rows = self.run_echo("", "", "--extra-args", json.dumps({"eos_token": "</s>", "login": {"api_key": keys[0]}}),
+                             "--hyperparameters", json.dumps({"client_secret": keys[1], "prompt_cache_key": "innocent"}),
+                             "--parameters", "access_token=" + keys[2], "--query-template",
+                             json.dumps({"model": "%m", "stream": True, "messages": "%p", "password": keys[3]}), secrets=keys)
+        self.assertEqual([name for name, _ in self.found([(key, key.partition("-")[0]) for key in keys])], [])
+        sent = rows[0]["request"]
+        self.assertEqual([json.loads(sent).get(name) for name in ("eos_token", "prompt_cache_key")], ["</s>", "innocent"], sent)
+
     def test_login(self):
         login = "user:" + urllib.parse.quote(PASSWORD, safe="") + "@"
         rows = self.run_echo(login, "", secrets=(PASSWORD,))
