@@ -200,13 +200,13 @@ static void seam_begin(struct seam *seam, int fd)
     sock->count = 0;
 }
 
-/* Whether bytes wait on a kept connection, which can be no answer to what is about to go out. Under
- * TLS libcurl does not look, and otherwise some time before. */
+/* Whether bytes wait on a kept connection, which can be no answer to what is about to go out. On a
+ * plain one libcurl itself has looked when it took it; under TLS it does not. */
 static bool seam_has_left_over(struct seam *seam, int fd)
 {
     const struct seam_socket *sock = seam_find(seam, fd);
     int left = 0;
-    return sock && sock->used && ioctl(fd, FIONREAD, &left) == 0 && left > 0;
+    return sock && sock->used && !sock->plain && ioctl(fd, FIONREAD, &left) == 0 && left > 0;
 }
 
 ssize_t send(int fd, const void *data, size_t len, int flags)
