@@ -4,7 +4,7 @@ import signal
 import stat
 import unittest
 
-from harness import Case, wait_for
+from harness import Case, stats, wait_for
 
 JOB = ("--api", "openai", "--model", "m", "--prompt", "hi", "--offline", "--name", "run", "--stream")
 
@@ -23,8 +23,7 @@ class Private(Case):
     def test_of_a_run(self):
         root = self.mock("--ttft", "20ms", "--itl", "20ms", "--tokens", 20)
         process = self.open_umask("--url", root, *JOB, "-d", "60s", "--debug", "--quiet", "--json", "report.json")
-        database = self.path("outputs/run.db")
-        wait_for(lambda: os.path.exists(database + "-shm") and os.path.getsize(database + "-wal") > 0)
+        wait_for(lambda: stats(root)["requests"]["total"] > 0)  # all files are there before the first request
         self.assertEqual(self.modes(), dict.fromkeys(("run.db", "run.db-wal", "run.db-shm", "run.log"), 0o600))
         process.send_signal(signal.SIGINT)
         self.assertEqual(self.wait(process).code, 130)
