@@ -48,5 +48,5 @@ static inline bool vocabulary_has(const struct vocabulary *vocabulary, uint64_t 
 static inline struct span vocabulary_text(const struct vocabulary *vocabulary, uint32_t id)
 {
     const struct vocabulary_entry *entry = &vocabulary->entries[id];
-    return span_of(vocabulary->texts.data + entry->at, entry->len);
+    return entry->len ? span_of(vocabulary->texts.data + entry->at, entry->len) : span_of("", 0);
 }

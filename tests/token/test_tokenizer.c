@@ -99,6 +99,7 @@ static const struct {
     {"{" BPE("", VOCAB, "\"abc\"") "}", "merge 0 is not two tokens"},
     {"{" BPE("", VOCAB, "[\"a\",\"\"]") "}", "merge 0 is not two tokens"},
     {"{" BPE("", "\"a\":0,\"b\":0", "") "}", "\"a\" and \"b\" have the same id, 0"},
+    {"{" BPE("", "\"\":0,\"b\":0", "") "}", "\"\" and \"b\" have the same id, 0"},
     {"{" BPE("", "\"a\":0,\"a\":1", "") "}", "\"a\" has two ids"},
     {"{" BPE("", "\"a\":99999999999", "") "}", "ids must be below"},
     {"{" BPE("", "\"a\":-1", "") "}", "must be a whole number from 0 on"},
