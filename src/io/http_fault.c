@@ -62,13 +62,14 @@ int http_on_words(CURL *easy, curl_infotype kind, char *data, size_t len, void *
     struct transfer *transfer = arg;
     char words[sizeof transfer->text];
     (void)easy;
-    if (kind != CURLINFO_TEXT || transfer->text[0] || len == 0 || len > sizeof words)
+    if (kind != CURLINFO_TEXT || transfer->text[0] || len >= sizeof words)
         return 0;
     memcpy(words, data, len);
-    words[len - (data[len - 1] == '\n')] = '\0';
+    words[len] = '\0';
+    words[strcspn(words, "\n")] = '\0';
     for (size_t i = 0; i < sizeof FAULTS / sizeof *FAULTS; i++)
         if (FAULTS[i].text && strstr(words, FAULTS[i].text))
-            memcpy(transfer->text, words, sizeof words);
+            memcpy(transfer->text, words, strlen(words) + 1);
     return 0;
 }
 
